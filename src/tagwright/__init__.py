@@ -1,0 +1,60 @@
+"""Tagwright: labelled words in, a proven tagger out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Resolved on first use, so that `import tagwright` loads neither torch nor transformers.
+_HOMES = {
+    "Entity": "tagwright.records",
+    "Prediction": "tagwright.records",
+    "Recipe": "tagwright.config",
+    "Tagger": "tagwright.predict.tagger",
+    "TagwrightError": "tagwright.errors",
+    "align_labels": "tagwright.encode.align",
+    "evaluate": "tagwright.train.evaluate",
+    "inspect_data": "tagwright.inspect.summary",
+    "load_data": "tagwright.data.load",
+    "score": "tagwright.score.counts",
+    "train": "tagwright.train.engine",
+}
+
+__all__ = [
+    "Entity",
+    "Prediction",
+    "Recipe",
+    "Tagger",
+    "TagwrightError",
+    "__version__",
+    "align_labels",
+    "evaluate",
+    "inspect_data",
+    "load_data",
+    "score",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from tagwright.config import Recipe
+    from tagwright.data.load import load_data
+    from tagwright.encode.align import align_labels
+    from tagwright.errors import TagwrightError
+    from tagwright.inspect.summary import inspect_data
+    from tagwright.predict.tagger import Tagger
+    from tagwright.records import Entity, Prediction
+    from tagwright.score.counts import score
+    from tagwright.train.engine import train
+    from tagwright.train.evaluate import evaluate
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tagwright' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""One thin file per command over a plain function of the same name."""

@@ -1,0 +1,1 @@
+"""Anything labelled in, a `datasets.DatasetDict` out."""

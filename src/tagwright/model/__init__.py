@@ -1,0 +1,1 @@
+"""The encoder with its head, and the directory it is kept in."""

@@ -1,0 +1,1 @@
+"""Token arrays in, logits out: one file per runtime."""

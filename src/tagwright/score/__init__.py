@@ -1,0 +1,1 @@
+"""Counts, ratios and intervals over gold and predicted spans."""

@@ -1,0 +1,81 @@
+"""Valid-tag decoding: the best tag sequence that the scheme allows, for many sentences at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagwright.tags.labels import LabelMap
+
+__all__ = ["best_valid_tags", "forbidden_penalty"]
+
+FORBIDDEN = -1e4  # finite, so that a sentence that no allowed path fits still gets an answer
+
+
+def forbidden_penalty(labels: LabelMap) -> NDArray[np.float32]:
+    """Return 0 where a transition is allowed and a large negative score where not.
+
+    Returns:
+        float32, shape (labels + 1, labels + 1); rows are the previous tag; the last index is a sentence's border.
+    """
+    return np.where(labels.transitions, 0.0, FORBIDDEN).astype(np.float32)
+
+
+def best_valid_tags(
+    log_probabilities: NDArray[np.floating], offsets: NDArray[np.integer], labels: LabelMap
+) -> NDArray[np.int64]:
+    """Find, for each sentence, the valid tag sequence with the highest sum of log-probabilities (Viterbi, 1967).
+
+    Args:
+        log_probabilities: shape (words, labels), flat over sentences.
+        offsets: shape (sentences + 1,): where each sentence begins.
+        labels: the label map, whose scheme says which tag may follow which.
+
+    Returns:
+        int64, shape (words,): tag ids. On equal sums the lower id wins, whatever else is in the call.
+    """
+    offsets = np.asarray(offsets, dtype=np.int64)
+    scores = np.asarray(log_probabilities, dtype=np.float32)
+    result = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.int64)
+    if bool(labels.transitions.all()):
+        return result
+    # Only sentences whose plain argmax breaks the scheme need the search: elsewhere it already is the best path.
+    broken = np.zeros(len(scores) + 1, dtype=np.int64)
+    broken[1:][labels.invalid(result, offsets)] = 1
+    counts = np.cumsum(broken)
+    todo = np.flatnonzero(counts[offsets[1:]] > counts[offsets[:-1]])
+    lengths = offsets[1:][todo] - offsets[:-1][todo]
+    order = todo[np.argsort(-lengths, kind="stable")]
+    for chunk in np.array_split(order, max(1, len(order) // 256)):
+        _search(scores, offsets, chunk, forbidden_penalty(labels), result)
+    return result
+
+
+def _search(
+    scores: NDArray[np.float32],
+    offsets: NDArray[np.int64],
+    chunk: NDArray[np.int64],
+    penalty: NDArray[np.float32],
+    result: NDArray[np.int64],
+) -> None:
+    """Run Viterbi over sentences sorted from long to short and write their tags into `result`."""
+    if not len(chunk):
+        return
+    first = offsets[:-1][chunk]
+    lengths = offsets[1:][chunk] - first
+    longest, labels = int(lengths[0]), scores.shape[1]
+    back = np.zeros((longest, len(chunk), labels), dtype=np.int16)
+    inner, enter, leave = penalty[:-1, :-1], penalty[-1, :-1], penalty[:-1, -1]
+    total = scores[first].astype(np.float64) + enter
+    for step in range(1, longest):
+        alive = int(np.searchsorted(-lengths, -step, side="left"))
+        paths = total[:alive, :, None] + inner
+        back[step, :alive] = paths.argmax(axis=1)
+        total[:alive] = paths.max(axis=1) + scores[first[:alive] + step]
+    tag = (total + leave).argmax(axis=1)
+    rows = np.arange(len(chunk))
+    for step in range(longest - 1, -1, -1):
+        alive = int(np.searchsorted(-lengths, -step, side="left"))
+        result[first[:alive] + step] = tag[:alive]
+        if step:
+            tag[:alive] = back[step, rows[:alive], tag[:alive]]
