@@ -1,1 +1,1 @@
-"""One thin file per command over a plain function of the same name."""
+"""The command line: thin commands over plain functions."""

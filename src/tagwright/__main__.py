@@ -1,0 +1,7 @@
+"""`python -m tagwright`."""
+
+import sys
+
+from tagwright.cli.main import run
+
+sys.exit(run())

@@ -1,0 +1,174 @@
+"""The frame of the command line: the table of commands, each imported when it is called, and where errors end."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import tagwright
+from tagwright.errors import MissingExtraError, TagwrightError
+
+__all__ = ["COMMANDS", "app", "run"]
+
+
+class Command(NamedTuple):
+    """Where a command lives, and its line in `tagwright --help`."""
+
+    module: str
+    function: str
+    help: str
+
+
+COMMANDS = {
+    "train": Command("tagwright.cli.train", "train_command", "Train a tagger on labelled words."),
+    "evaluate": Command("tagwright.cli.evaluate", "evaluate_command", "Score a tagger on a labelled split."),
+    "score": Command("tagwright.cli.score", "score_command", "Compare two CoNLL files, gold and predicted."),
+    "predict": Command("tagwright.cli.predict", "predict_command", "Tag text, line by line."),
+    "inspect": Command(
+        "tagwright.cli.inspect", "inspect_command", "Look at a data set before you train on it."
+    ),
+}
+
+
+class _Commands(TyperGroup):
+    """A group that names every command of the table and imports a command's file only to run that command."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, command in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=command.help))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, placeholder, rest = super().resolve_command(ctx, args)
+        return name, _load(name) if name in COMMANDS else placeholder, rest
+
+
+# Plain help: rich markup would swallow the brackets of `hub:owner/name[@revision]`.
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tagwright {tagwright.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _tagwright(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere in the call.")
+    ] = False,
+) -> None:
+    """Labelled words in, a proven tagger out.
+
+    Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 1 it failed, 2 the call or the input
+    is wrong.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the entry point of `tagwright`.
+
+    Args:
+        arguments: the words after `tagwright`; `sys.argv`'s when None.
+
+    Returns:
+        The exit code: 0 done, 1 it failed, 2 the call or the input is wrong, 130 interrupted. Every error is
+        one line on stderr; `--debug` puts the traceback before it.
+    """
+    arguments, debug = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _call(arguments or ["--help"])
+        sys.stdout.flush()  # a full disk or a closed pipe shows here, where it is still an error of ours
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        return _report(error)
+    return code
+
+
+def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Take `--debug` out of the options, wherever it stands."""
+    border = list(arguments).index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:border] if argument != "--debug"]
+    return options + list(arguments[border:]), len(options) < border
+
+
+def _call(arguments: list[str]) -> int:
+    # Not `Command.main`, which prints errors of the call in several lines and keeps Ctrl-C to itself.
+    group = typer.main.get_command(app)
+    try:
+        with group.make_context("tagwright", arguments) as context:
+            group.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    return 0
+
+
+def _load(name: str) -> Any:
+    command = COMMANDS[name]
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name)(getattr(importlib.import_module(command.module), command.function))
+    return typer.main.get_command(single)
+
+
+def _report(error: BaseException) -> int:
+    """Say in one line on stderr what went wrong, and return the exit code."""
+    if isinstance(error, BrokenPipeError):  # `tagwright … | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    line, code = _explain(error)
+    print("tagwright: " + " ".join(line.split("\n")), file=sys.stderr)  # noqa: T201 - the command line's own voice
+    return code
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "interrupted", 130
+    if isinstance(error, ModuleNotFoundError) and (missing := _missing_extra(error)):
+        error = missing
+    if isinstance(error, TagwrightError):
+        return f"error: {error}", error.exit_code
+    if isinstance(error, typer.TyperException):
+        return f"error: {_usage(error)}", error.exit_code
+    if isinstance(error, typer.Abort):
+        return "aborted", 1
+    if isinstance(error, MemoryError):
+        return "error: out of memory; close other programs, or give smaller batches or shorter texts", 1
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        mend = "; free some space and run it again" if error.errno == errno.ENOSPC else ""
+        return f"error: {place}{error.strerror or error or type(error).__name__}{mend}", 1
+    return f"internal error: {type(error).__name__}: {error}; run it again with --debug for the traceback", 1
+
+
+def _usage(error: typer.TyperException) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "tagwright"
+    return f"{message[:1].lower()}{message[1:]}{'' if message.endswith('?') else ';'} see {path} --help"
+
+
+def _missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """Name the extra of Tagwright that brings the package that could not be imported, if one does."""
+    package = (error.name or "").partition(".")[0]
+    for line in metadata.requires("tagwright") or ():
+        requirement = re.match(r"([\w.-]+).*\bextra *== *['\"]([\w-]+)['\"]", line)
+        if requirement and requirement[1].replace("-", "_") == package:
+            return MissingExtraError(
+                f"{package} is not installed", mend=f"pip install 'tagwright[{requirement[2]}]'"
+            )
+    return None
