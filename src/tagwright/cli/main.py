@@ -1,4 +1,4 @@
-"""The frame of the command line: the table of commands, each imported when it is called, and where errors end."""
+"""The frame of the command line: the table of commands, each imported on call, and where errors end."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def _tagwright(
 ) -> None:
     """Labelled words in, a proven tagger out.
 
-    Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 1 it failed, 2 the call or the input
-    is wrong.
+    Results go to stdout, progress and logs to stderr. Exit codes: 0 done, 1 it failed, 2 the call or the
+    input is wrong.
     """
 
 
@@ -156,10 +156,10 @@ def _explain(error: BaseException) -> tuple[str, int]:
 
 
 def _usage(error: typer.TyperException) -> str:
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "tagwright"
-    return f"{message[:1].lower()}{message[1:]}{'' if message.endswith('?') else ';'} see {path} --help"
+    return f"{message[:1].lower()}{message[1:]}{' See' if message.endswith('?') else '; see'} {path} --help"
 
 
 def _missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:

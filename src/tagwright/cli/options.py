@@ -72,8 +72,8 @@ _DATA_FLAGS = ("scheme", "repair", "misfits", "overlaps", "word_column", "tag_co
 def with_data_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the flags of `DataSettings` (`--scheme`, `--repair`, `--misfits`, …).
 
-    The command declares a parameter `given: dict[str, Any]` and receives there the fields whose flags were used,
-    by name and checked: for `DataSettings(**given)`.
+    The command declares a parameter `given: dict[str, Any]` and receives there the fields whose flags were
+    used, by name and checked: for `DataSettings(**given)`.
     """
     hints = typing.get_type_hints(command, include_extras=True)
     hints.pop("given")
@@ -105,6 +105,6 @@ def _flag(name: str) -> tuple[Any, Any]:
     field = DataSettings.model_fields[name]
     annotation: Any = field.annotation
     switch = annotation is bool
-    shown = False if switch or field.default is None else str(field.default)
-    option = typer.Option(f"--{name.replace('_', '-')}", help=field.description, show_default=shown)
+    shown = "" if switch or field.default is None else f"  [default: {field.default}]"
+    option = typer.Option(f"--{name.replace('_', '-')}", help=f"{field.description}{shown}")
     return Annotated[annotation if switch else annotation | None, option], False if switch else None
