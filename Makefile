@@ -1,0 +1,62 @@
+# Every target makes .venv if it is missing, with the versions in constraints.txt.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check bench constraints clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Threads that wait for work sleep instead of spinning: on a busy machine that is worth a factor.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+help:
+	@echo "make demo         train a tagger on the bundled sample, score it, tag three sentences"
+	@echo "make test         run the tests"
+	@echo "make test-long    run the slow rounds"
+	@echo "make check        format, lint, types, layers"
+	@echo "make bench        run the measurements in benchmarks/"
+	@echo "make constraints  pin what is installed in .venv"
+	@echo "make clean        remove what the other targets wrote, except .venv"
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/tagwright train --data sample --model minilm --out demo-tagger --overwrite
+	$(BIN)/tagwright evaluate demo-tagger --data sample
+	printf '%s\n' \
+	  "Watching the northern lights over Tromsø with my sister Ingrid, best night of the year" \
+	  "anyone else's Pixel 8 stuck on the boot screen after the update from Google?" \
+	  "Saw Massive Attack play in Bristol last night and my ears are still ringing" \
+	  | $(BIN)/tagwright predict demo-tagger --to text
+
+test: $(READY)
+	$(BIN)/pytest
+
+test-long: $(READY)
+	$(BIN)/pytest -m long
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+# `--all` keeps setuptools, which torch needs; a local build's suffix (+cpu) would tie everybody to that build.
+constraints: $(READY)
+	{ sed '/^[^#]/d' constraints.txt; \
+	  $(BIN)/pip freeze --all --exclude-editable | grep -vE '^(pip|wheel)==' | sed 's/+.*//' | LC_ALL=C sort -f; \
+	} > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf demo-tagger build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests benchmarks scripts docs -name __pycache__ -prune -exec rm -rf {} +
