@@ -1,0 +1,1 @@
+"""Annotations that are not one tag a word, turned into tags."""
