@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -26,7 +27,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 class DataSettings(_Settings):
@@ -38,7 +41,7 @@ class DataSettings(_Settings):
     validation_share: Share = 0.1
     """Share of the training documents held out when the data has no validation split."""
 
-    split_seed: int = Field(default=0, ge=0)
+    split_seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of that hold-out; apart from `train.seed`, so that seeds are compared on one split."""
 
     scheme: Literal["iob1", "iob2", "bioes", "bilou", "io", "word"] | None = None
@@ -132,7 +135,7 @@ class TrainSettings(_Settings):
     """Gradients are scaled down to this L2 norm; 0 leaves them alone."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the matrix products; weights and optimizer stay fp32. `auto` takes bf16 where it is fast."""
+    """Precision of the matrix products (weights stay fp32); `auto` takes bf16 where it is fast."""
 
     length_grouping: bool = True
     """Batch sentences of similar length together."""
@@ -149,7 +152,7 @@ class TrainSettings(_Settings):
     save_steps: int | None = Field(default=None, ge=1)
     """Write a checkpoint every so many steps as well as after each epoch."""
 
-    seed: int = Field(default=42, ge=0)
+    seed: int = Field(default=42, ge=0, lt=2**32)
     """Seed of the head's first weights, of dropout and of the order of the batches."""
 
     report_to: list[str] = []
@@ -176,12 +179,15 @@ class Recipe(_Settings):
     predict: PredictSettings = PredictSettings()
 
     @classmethod
-    def load(cls, recipe: str | Path | None = None, settings: Iterable[str] | Mapping[str, Any] = ()) -> Recipe:
+    def load(
+        cls, recipe: str | Path | None = None, settings: Iterable[str] | Mapping[str, Any] = ()
+    ) -> Recipe:
         """Read a recipe and apply settings on top of it.
 
         Args:
             recipe: a TOML file or the name of a built-in recipe (`named_recipes()`); None is `default`.
-            settings: `section.field=value` strings, or a mapping from `section.field` to a value.
+            settings: `section.field=value` strings, where the value is TOML or a bare word and nothing at all
+                stands for None; or a mapping from `section.field` to a value.
 
         Raises:
             InputError: no such recipe, not TOML, an unknown key or a value out of range; the key is named.
@@ -189,19 +195,22 @@ class Recipe(_Settings):
         >>> Recipe.load("guide", ["train.seed=7"]).train.learning_rate
         2e-05
         """
-        where, values = _read(recipe)
+        where, values = _read("default" if recipe is None else str(recipe))
         if not isinstance(settings, Mapping):
             settings = dict(_parse_setting(text) for text in settings)
         for key, value in settings.items():
             section, _, field = key.partition(".")
+            if not section or not field:
+                raise InputError(
+                    f"the setting {key!r} names no field", mend="write it as section.field=value"
+                )
             table = values.setdefault(section, {})
-            if not field or not isinstance(table, dict):
-                raise InputError(f"the setting {key!r} names no field", mend="write it as section.field=value")
-            table[field] = value
+            if isinstance(table, dict):  # otherwise the file is wrong, and is told so below
+                table[field] = value
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise _explain(error, where) from None
+            raise _explain(error, where, settings) from None
 
     def to_toml(self) -> str:
         """Write the resolved recipe as TOML; fields that are None are left out."""
@@ -217,42 +226,52 @@ def named_recipes() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.toml"))}
 
 
-def _read(recipe: str | Path | None) -> tuple[str, dict[str, Any]]:
-    path = named_recipes().get(str(recipe or "default"), Path(str(recipe)))
+def _read(recipe: str) -> tuple[str, dict[str, Any]]:
+    path = named_recipes().get(recipe, Path(recipe))
     try:
-        return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
+        return str(path), tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(
-            f"there is no recipe {str(recipe)!r}",
-            mend=f"name a TOML file or one of {', '.join(named_recipes())}",
+            f"there is no recipe {recipe!r}", mend=f"name a TOML file or one of {', '.join(named_recipes())}"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"the recipe cannot be read: {error}", where=str(path)) from None
+    except OSError as error:
+        raise InputError(f"the recipe cannot be read: {error.strerror}", where=str(path)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"the recipe is not TOML: {error}", where=str(path)) from None
 
 
 def _parse_setting(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
+    key, value = key.strip(), value.strip()
     if not equals:
         raise InputError(f"the setting {text!r} has no value", mend="write it as section.field=value")
+    if not value:
+        return key, None
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()  # a bare word is a string
+        return key, value  # a bare word is a string
 
 
-def _explain(error: ValidationError, where: str) -> InputError:
+def _explain(error: ValidationError, where: str, settings: Mapping[str, Any]) -> InputError:
+    """Say the first thing that is wrong, by its key; the recipe is its place unless a setting brought it."""
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
-    key = ".".join(path)
+    key = ".".join(path[:2])
+    place = None if any(f"{setting}.".startswith(f"{key}.") for setting in settings) else where
     if first["type"] == "extra_forbidden":
         model: Any = Recipe
         for part in path[:-1]:
             model = model.model_fields[part].annotation
+        known = difflib.get_close_matches(path[-1], model.model_fields, n=1) or model.model_fields
+        mend = f"did you mean {known[0]}?" if isinstance(known, list) else f"known are {', '.join(known)}"
+        return InputError(f"unknown recipe key {key!r}", where=place, mend=mend)
+    if first["type"] in ("model_type", "model_attributes_type"):
         return InputError(
-            f"unknown recipe key {key!r}", where=where, mend=f"known here: {', '.join(model.model_fields)}"
+            f"{key} is a table of settings", where=where, mend=f"write [{key}] above its fields"
         )
     message = first["msg"][0].lower() + first["msg"][1:]
-    return InputError(f"{key} = {first['input']!r}: {message}", where=where)
+    return InputError(f"{key} = {first['input']!r}: {message}", where=place)
 
 
 def _toml(value: Any) -> str:
