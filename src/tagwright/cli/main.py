@@ -163,12 +163,14 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
-    """Name the extra of Tagwright that brings the package that could not be imported, if one does."""
+    """Name the smallest extra of Tagwright that brings the package that is missing, if one does."""
     package = (error.name or "").partition(".")[0]
-    for line in metadata.requires("tagwright") or ():
-        requirement = re.match(r"([\w.-]+).*\bextra *== *['\"]([\w-]+)['\"]", line)
-        if requirement and requirement[1].replace("-", "_") == package:
-            return MissingExtraError(
-                f"{package} is not installed", mend=f"pip install 'tagwright[{requirement[2]}]'"
-            )
-    return None
+    pattern = re.compile(r"([\w.-]+).*\bextra *== *['\"]([\w-]+)['\"]")
+    extras: dict[str, set[str]] = {}
+    for found in filter(None, map(pattern.match, metadata.requires("tagwright") or ())):
+        extras.setdefault(found[2], set()).add(found[1].replace("-", "_"))
+    bringing = [name for name, packages in extras.items() if package in packages]
+    if not bringing:
+        return None
+    smallest = min(bringing, key=lambda name: len(extras[name]))
+    return MissingExtraError(f"{package} is not installed", mend=f"pip install 'tagwright[{smallest}]'")
