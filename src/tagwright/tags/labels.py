@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tagwright.errors import InputError
-from tagwright.tags.scheme import B, E, I, O, S, Scheme, join_tag, rules_of, split_tag
+from tagwright.tags.scheme import (
+    PREFIX_LETTERS,
+    UNTYPED,
+    B,
+    E,
+    I,
+    O,
+    S,
+    Scheme,
+    join_tag,
+    rules_of,
+    split_tag,
+)
 from tagwright.tags.spans import Spans, decode, encode, invalid
 
 __all__ = ["LabelMap", "convert_tags", "detect_scheme", "offsets_of", "repair_tags", "spans_of"]
@@ -25,6 +37,12 @@ def offsets_of(lengths: Iterable[int]) -> NDArray[np.int64]:
 class LabelMap:
     """The tags of a tagger, in the order of their ids.
 
+    Under `Scheme.IO` a tag may be a type alone (`person` for `I-person`). Tags that are all a letter alone
+    (B, I, O) have one type, `_`.
+
+    Raises:
+        InputError: a tag stands twice, is empty, has no type or does not belong to the scheme.
+
     Attributes:
         names: the tags; `names[i]` has id i.
         scheme: the scheme they follow.
@@ -35,48 +53,36 @@ class LabelMap:
 
     def __init__(self, names: Sequence[str], scheme: Scheme) -> None:
         self.names = tuple(names)
-        self.scheme = scheme
+        self.scheme = Scheme(scheme)
         if len(set(self.names)) < len(self.names):
             double = next(name for name in self.names if self.names.count(name) > 1)
             raise InputError(f"the tag {double!r} stands twice in the label list")
-        parsed = [self._parse(name) for name in self.names]
+        untyped = _is_untyped(self.names, io=self.scheme is Scheme.IO)
+        parsed = [_read_tag(name, self.scheme, untyped=untyped) for name in self.names]
         self.types = tuple(dict.fromkeys(label for role, label in parsed if role != O))
         index = {label: position for position, label in enumerate(self.types)}
         self.roles = np.array([role for role, _ in parsed], dtype=np.int64)
-        self.type_ids = np.array([index[label] if role != O else -1 for role, label in parsed], dtype=np.int64)
-
-    def _parse(self, name: str) -> tuple[int, str]:
-        if self.scheme is Scheme.WORD:
-            return (O, "") if name == "O" else (S, name)
-        role, label = split_tag(name)
-        if role == S and label == name:  # a bare type beside an O is an IO tag without its prefix
-            role = I if self.scheme is Scheme.IO else S
-        if role != O and (self.scheme.letters[role] == " " or (label == name and self.scheme is not Scheme.IO)):
-            raise InputError(
-                f"the tag {name!r} does not belong to the scheme {self.scheme.value}",
-                mend="name the scheme the data follows, or mend the tag",
-            )
-        return role, label
+        self.type_ids = np.array(
+            [-1 if role == O else index[label] for role, label in parsed], dtype=np.int64
+        )
 
     @classmethod
     def from_types(cls, types: Iterable[str], scheme: Scheme) -> LabelMap:
-        """Build the full set of tags: O, then, for each type in order, B, I, E, S as far as the scheme has them.
+        """Build the full set of tags: O, then, for each type in order, B, I, E, S, if the scheme has them.
 
         >>> LabelMap.from_types(["person"], Scheme.IOB2).names
         ('O', 'B-person', 'I-person')
         """
         names = [] if scheme is Scheme.WORD else ["O"]
         for label in types:
-            names += [
-                join_tag(role, label, scheme)
-                for role in (B, I, E, S)
-                if scheme.letters[role] != " "
-            ]
+            names += [join_tag(role, label, scheme) for role in (B, I, E, S) if scheme.letters[role] != " "]
         return cls(names, scheme)
 
     @classmethod
     def from_tags(cls, sequences: Iterable[Sequence[str]], scheme: Scheme | None = None) -> LabelMap:
         """Build the label map of a data set: types sorted, every tag the scheme can write of them.
+
+        Tags that are a type alone (`Scheme.IO`, `Scheme.WORD`) stay as they are.
 
         Raises:
             InputError: a tag is outside the scheme.
@@ -85,9 +91,10 @@ class LabelMap:
         seen = sorted(set(chain.from_iterable(sequences)))
         scheme = scheme or detect_scheme(sequences)
         probe = cls(seen, scheme)
-        if scheme is Scheme.WORD or any(name in probe.types for name in seen):  # bare tags stay as they are
+        written = cls.from_types(sorted(probe.types), scheme)
+        if scheme is Scheme.WORD or not set(seen) <= set(written.names):
             return cls(sorted(seen, key=lambda name: (name != "O", name)), scheme)
-        return cls.from_types(sorted(probe.types), scheme)
+        return written
 
     @cached_property
     def label2id(self) -> dict[str, int]:
@@ -119,7 +126,7 @@ class LabelMap:
         """
         table = self.label2id
         try:
-            return np.fromiter((table[tag] for tag in tags), dtype=np.int64)
+            return np.fromiter(map(table.__getitem__, tags), dtype=np.int64)
         except KeyError as error:
             raise InputError(
                 f"the tag {error.args[0]!r} is not one of the tagger's {len(self)}", mend="see its label list"
@@ -137,18 +144,43 @@ class LabelMap:
 
     @cached_property
     def transitions(self) -> NDArray[np.bool_]:
-        """Which tag may follow which: bool, shape (labels + 1, labels + 1); the last index is a sentence's border."""
+        """Which tag may follow which: bool, shape (labels + 1, labels + 1); the last is a border."""
         roles = np.append(self.roles, O)
         types = np.append(self.type_ids, -2)
         same = (types[:, None] == types[None, :]).astype(np.int64)
-        return rules_of(self.scheme).valid[roles[:, None], roles[None, :], same]
+        valid: NDArray[np.bool_] = rules_of(self.scheme).valid[roles[:, None], roles[None, :], same]
+        return valid
+
+
+def _is_untyped(names: Iterable[str], *, io: bool = False) -> bool:
+    """Tell whether the tags are letters alone; under IO, where types may stand alone, only `I` counts."""
+    labelled = set(names) - {"O"}
+    return labelled == {"I"} or (not io and bool(labelled) and labelled <= set(PREFIX_LETTERS))
+
+
+def _read_tag(name: str, scheme: Scheme, *, untyped: bool) -> tuple[int, str]:
+    """Return the role and the type of a tag under a scheme; refuse a tag that the scheme cannot write."""
+    if name == "O":
+        return O, ""
+    if scheme is Scheme.WORD and name:
+        return S, name
+    role, label = (PREFIX_LETTERS[name], UNTYPED) if untyped else split_tag(name)
+    if label != name and name[0] == scheme.letters[role]:
+        return role, label
+    if scheme is Scheme.IO and label == name != "" and name[1:] != "-":
+        return I, name
+    raise InputError(
+        f"the tag {name!r} does not belong to the scheme {scheme}",
+        mend="name the scheme the data follows, or mend the tag",
+    )
 
 
 def detect_scheme(sequences: Iterable[Sequence[str]]) -> Scheme:
     """Find the scheme that tag sequences follow.
 
-    Letters decide where they can. B and I alone are read as IOB1 when that leaves fewer invalid tags than IOB2.
-    Tags without any prefix are IO when an O is among them and one label a word otherwise.
+    Letters decide where they can. B and I alone are read as IOB1 when that leaves fewer invalid tags than
+    IOB2. Tags without any prefix are IO when an O is among them and one label a word otherwise; but B, I and
+    O (E, S, L, U) without types are read as prefixes.
 
     Raises:
         InputError: prefixed and bare tags are mixed.
@@ -157,13 +189,15 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Scheme:
     names = sorted(set(chain.from_iterable(sequences)))
     labelled = [name for name in names if name != "O"]
     prefixed = [name for name in labelled if split_tag(name)[1] != name]
+    if "B" in labelled and _is_untyped(labelled):
+        prefixed = labelled
     if labelled and not prefixed:
         return Scheme.IO if "O" in names else Scheme.WORD
     if len(prefixed) < len(labelled):
         bare = next(name for name in labelled if name not in prefixed)
         raise InputError(
             f"the tag {bare!r} has no prefix, while others such as {prefixed[0]!r} have one",
-            mend="give every tag but O a prefix, or none",
+            mend="give every tag but O a prefix, or none, or name the scheme",
         )
     letters = {name[0] for name in prefixed}
     if letters & set("LU"):
@@ -201,7 +235,7 @@ def spans_of(
 def convert_tags(
     sequences: Sequence[Sequence[str]], source: Scheme, target: Scheme, *, reading: str = "lenient"
 ) -> list[list[str]]:
-    """Rewrite tag sequences from one scheme in another."""
+    """Rewrite tag sequences from one scheme in another; IO loses borders between touching spans of a type."""
     labels = LabelMap(sorted(set(chain.from_iterable(sequences))), source)
     offsets = offsets_of(map(len, sequences))
     spans = labels.spans(labels.ids(chain.from_iterable(sequences)), offsets, reading=reading)
@@ -210,9 +244,17 @@ def convert_tags(
         join_tag(role, labels.types[label] if role != O else "", target)
         for role, label in zip(roles.tolist(), types.tolist(), strict=True)
     ]
-    return [tags[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [tags[start:end] for start, end in pairwise(offsets)]
 
 
 def repair_tags(sequences: Sequence[Sequence[str]], scheme: Scheme) -> list[list[str]]:
-    """Rewrite invalid sequences as the scheme's own, by their lenient reading; valid ones stay as they are."""
-    return convert_tags(sequences, scheme, scheme, reading="lenient")
+    """Rewrite invalid sequences by their lenient reading; valid ones stay as they are."""
+    labels = LabelMap(sorted(set(chain.from_iterable(sequences))), scheme)
+    offsets = offsets_of(map(len, sequences))
+    bad = labels.invalid(labels.ids(chain.from_iterable(sequences)), offsets)
+    repaired = [list(sequence) for sequence in sequences]
+    todo = np.unique(np.searchsorted(offsets, bad, side="right") - 1).tolist()
+    mended = convert_tags([sequences[place] for place in todo], scheme, scheme)
+    for place, tags in zip(todo, mended, strict=True):
+        repaired[place] = tags
+    return repaired

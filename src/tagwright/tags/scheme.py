@@ -1,7 +1,7 @@
 """Tag schemes as data: which prefix may follow which, and which pairs begin, continue and end a span.
 
-The tables of the strict reading are those of seqeval 1.2.2 (`seqeval/scheme.py`: IOB1, IOB2, IOBES, BILOU); the
-lenient reading is conlleval's (Tjong Kim Sang and Buchholz, CoNLL-2000), seqeval's default.
+The tables of the strict reading are those of seqeval 1.2.2 (`seqeval/scheme.py`: IOB1, IOB2, IOBES, BILOU);
+the lenient reading is conlleval's (Tjong Kim Sang and Buchholz, CoNLL-2000), seqeval's default.
 """
 
 from __future__ import annotations
@@ -11,7 +11,22 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PREFIX_LETTERS", "B", "E", "I", "O", "S", "Rules", "Scheme", "join_tag", "rules_of", "split_tag"]
+from tagwright.errors import InputError
+
+__all__ = [
+    "PREFIX_LETTERS",
+    "UNTYPED",
+    "B",
+    "E",
+    "I",
+    "O",
+    "Rules",
+    "S",
+    "Scheme",
+    "join_tag",
+    "rules_of",
+    "split_tag",
+]
 
 # The five roles a word can play; BILOU's L and U are E and S.
 O, B, I, E, S = range(5)  # noqa: E741 - the field's own letters
@@ -19,13 +34,17 @@ O, B, I, E, S = range(5)  # noqa: E741 - the field's own letters
 PREFIX_LETTERS = {"B": B, "I": I, "E": E, "L": E, "S": S, "U": S}
 """Every letter that can stand before the hyphen, and its role."""
 
+UNTYPED = "_"
+"""The type of tags that are a letter alone (B, I, O), as in data with a single kind of span."""
+
 
 class Scheme(StrEnum):
     """How spans are written as one tag a word.
 
-    `IOB1`: I inside, B only where two spans of one type touch. `IOB2`: B begins every span. `BIOES` (also called
-    IOBES, BILOU with other letters): last word E (L), span of one word S (U). `IO`: no borders between touching
-    spans of one type. `WORD`: every word carries a label of its own and there are no spans (parts of speech).
+    `IOB1`: I inside, B only where two spans of one type touch. `IOB2`: B begins every span. `BIOES` (also
+    called IOBES; BILOU with other letters): last word E (L), span of one word S (U). `IO`: no borders between
+    touching spans of one type. `WORD`: every word carries a label of its own and there are no spans (parts of
+    speech).
     """
 
     IOB1 = "iob1"
@@ -50,16 +69,35 @@ class Scheme(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Scheme | None:
         spelled = str(value).lower().replace("-", "")
-        return {"iobes": cls.BIOES, "bio": cls.IOB2, "bio1": cls.IOB1, "bio2": cls.IOB2, "biluo": cls.BILOU}.get(
-            spelled
-        ) or next((scheme for scheme in cls if scheme.value == spelled), None)
+        return _OTHER_NAMES.get(spelled) or cls.__members__.get(spelled.upper())
+
+    @classmethod
+    def named(cls, name: str) -> Scheme:
+        """Return the scheme of that name; letters of either case, and common other names such as IOBES.
+
+        Raises:
+            InputError: there is no such scheme; the message lists them.
+        """
+        try:
+            return cls(name)
+        except ValueError:
+            raise InputError(f"there is no scheme {name!r}", mend=f"name one of {', '.join(cls)}") from None
+
+
+_OTHER_NAMES = {
+    "iobes": Scheme.BIOES,
+    "bio": Scheme.IOB2,
+    "bio1": Scheme.IOB1,
+    "bio2": Scheme.IOB2,
+    "biluo": Scheme.BILOU,
+}
 
 
 class Rules:
     """What a pair of neighbouring words means, as boolean tables of shape (5, 5, 2).
 
-    The indices are the previous word's role, this word's role, and whether both have the same type. A sentence
-    is bordered by O on both sides.
+    The indices are the previous word's role, this word's role, and whether both have the same type. A
+    sentence is bordered by O on both sides.
 
     Attributes:
         valid: the pair may stand in a well-formed sequence.
@@ -122,8 +160,8 @@ def rules_of(scheme: Scheme, reading: str = "strict") -> Rules:
 
     Args:
         scheme: the scheme the tags are declared to follow.
-        reading: `"strict"`: only well-formed spans count; `"lenient"`: conlleval's reading, in which an I without
-            a B begins a span.
+        reading: `"strict"`: only well-formed spans count; `"lenient"`: conlleval's reading, in which an I
+            without a B begins a span.
     """
     if reading == "strict":
         return _STRICT[scheme]
@@ -154,7 +192,15 @@ def join_tag(role: int, label: str, scheme: Scheme) -> str:
 
     >>> join_tag(E, "PER", Scheme.BILOU)
     'L-PER'
+
+    Raises:
+        ValueError: the scheme has no such role.
     """
     if role == O:
         return "O"
-    return label if scheme is Scheme.WORD else f"{scheme.letters[role]}-{label}"
+    letter = scheme.letters[role]
+    if letter == " ":
+        raise ValueError(f"the scheme {scheme} has no role {'OBIES'[role]}")
+    if scheme is Scheme.WORD:
+        return label
+    return letter if label == UNTYPED else f"{letter}-{label}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tagwright.tags.scheme import B, E, I, O, S, Scheme, rules_of
 
-__all__ = ["IntArray", "Spans", "decode", "encode", "invalid", "neighbours"]
+__all__ = ["IntArray", "Spans", "decode", "encode", "invalid"]
 
 IntArray = NDArray[np.integer]
 
@@ -32,18 +32,24 @@ class Spans:
         return len(self.starts)
 
 
-def neighbours(
+def _pairs(
     roles: IntArray, types: IntArray, offsets: IntArray
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, for each word, the role of the word before it (O at a sentence's start) and whether types agree."""
-    before = np.zeros(len(roles), dtype=np.int64)
-    same = np.zeros(len(roles), dtype=np.int64)
-    before[1:] = roles[:-1]
-    same[1:] = types[1:] == types[:-1]
-    firsts = offsets[:-1][offsets[:-1] < offsets[1:]]
-    before[firsts] = O
-    same[firsts] = 0
-    return before, same
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Look at each word beside the word before it.
+
+    Returns:
+        The place of each pair in a flat table of `Rules` (a sentence's first word follows an O): uint8, shape
+        (words,); and whether a sentence begins at a position, or all end there: bool, shape (words + 1,).
+    """
+    border = np.zeros(len(roles) + 1, dtype=bool)
+    border[offsets] = border[-1] = True
+    narrow = np.asarray(roles, dtype=np.uint8)
+    codes = 2 * narrow
+    codes[1:] += 10 * narrow[:-1]
+    codes[1:] += types[1:] == types[:-1]
+    firsts = border[:-1]
+    codes[firsts] = 2 * narrow[firsts]  # O is 0, and shares its type with nobody
+    return codes, border
 
 
 def decode(
@@ -54,7 +60,7 @@ def decode(
     Args:
         roles: shape (words,): the role of each word (`tagwright.tags.scheme.O` … `S`).
         types: shape (words,): index of each word's type; any value where the role is O.
-        offsets: shape (sentences + 1,): where each sentence begins in the flat arrays; the last is the length.
+        offsets: shape (sentences + 1,): where each sentence begins in the flat arrays; last, their length.
         scheme: the scheme of the tags; only the strict reading depends on it.
         reading: `"lenient"` (conlleval) or `"strict"`; see `tagwright.tags.scheme.rules_of`.
 
@@ -62,28 +68,24 @@ def decode(
         The spans, as positions in the flat arrays.
     """
     rules = rules_of(scheme, reading)
-    roles = np.asarray(roles, dtype=np.int64)
-    types = np.asarray(types, dtype=np.int64)
-    offsets = np.asarray(offsets, dtype=np.int64)
-    before, same = neighbours(roles, types, offsets)
-    heads = np.flatnonzero(~rules.inside[before, roles, same])
-    candidates = np.flatnonzero(rules.start[before, roles, same])
+    roles, types = np.asarray(roles), np.asarray(types)
+    codes, border = _pairs(roles, types, np.asarray(offsets, dtype=np.int64))
+    heads = np.flatnonzero(~rules.inside.ravel()[codes])
+    candidates = np.flatnonzero(rules.start.ravel()[codes])
     # A run is a head and the words that continue it; its span begins at the first word that can begin one.
     run = np.searchsorted(heads, candidates, side="right") - 1
     first = np.ones(len(run), dtype=bool)
     first[1:] = run[1:] != run[:-1]
     starts, run = candidates[first], run[first]
     ends = np.append(heads, len(roles))[run + 1]
-    after = np.append(roles, O)[ends]
-    after_same = np.append(types, -1)[ends] == types[starts]
-    at_border = np.isin(ends, offsets)
-    after = np.where(at_border, O, after)
-    closed = rules.end[roles[ends - 1], after, np.where(at_border, 0, after_same)]
+    # Whether the pair of the span's last word and the next word closes it; a border stands for an O.
+    closed = rules.end.ravel()[np.append(codes, 0)[ends]]
+    closed = np.where(border[ends], rules.end[roles[ends - 1], O, 0], closed)
     return Spans(starts[closed], ends[closed], types[starts][closed])
 
 
 def encode(spans: Spans, offsets: IntArray, scheme: Scheme) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Turn spans into tags: the inverse of `decode` for every scheme but IO, which keeps no border inside a type.
+    """Turn spans into tags: the inverse of `decode`, but for IO, which keeps no border within a type.
 
     Returns:
         Roles and types, each of shape (words,); the type is -1 where the role is O.
@@ -117,14 +119,13 @@ def encode(spans: Spans, offsets: IntArray, scheme: Scheme) -> tuple[NDArray[np.
 def invalid(roles: IntArray, types: IntArray, offsets: IntArray, scheme: Scheme) -> NDArray[np.int64]:
     """Return the positions of words whose tag the scheme does not allow where it stands.
 
-    A span that is left open (a BIOES B before O) is found at the word that should have continued it, or at the
-    last word of the sentence.
+    A span that is left open (a BIOES B before O) is found at the word that should have continued it, or at
+    the last word of the sentence.
     """
     valid = rules_of(scheme).valid
-    roles = np.asarray(roles, dtype=np.int64)
-    offsets = np.asarray(offsets, dtype=np.int64)
-    before, same = neighbours(roles, np.asarray(types), offsets)
-    bad = ~valid[before, roles, same]
+    roles, offsets = np.asarray(roles), np.asarray(offsets, dtype=np.int64)
+    codes, _ = _pairs(roles, np.asarray(types), offsets)
+    bad = ~valid.ravel()[codes]
     lasts = offsets[1:][offsets[1:] > offsets[:-1]] - 1
     bad[lasts] |= ~valid[roles[lasts], O, 0]
     return np.flatnonzero(bad)
