@@ -1,0 +1,274 @@
+"""The tagger on disk: a plain Hugging Face folder, and `tagwright.json` beside it."""
+
+from __future__ import annotations
+
+import errno
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tagwright.errors import InputError, RunError, require
+from tagwright.model.huggingface import (
+    TOKENIZER_FILES,
+    WEIGHTS,
+    convert_tokenizer,
+    describe,
+    first_line,
+    label_names,
+    quiet,
+    read_json,
+)
+from tagwright.model.swap import RECORD, finish_swap, swap_files
+from tagwright.tags import LabelMap, Scheme
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+__all__ = ["BundleMeta", "load_model", "load_tokenizer", "read_meta", "save_bundle"]
+
+SCHEMA_VERSION = 1
+
+
+class BundleMeta(BaseModel):
+    """What `tagwright.json` says: how words are cut, encoded and decoded, and how the bundle was made.
+
+    Keys that this version does not know are ignored. That is safe because a key that changes the answers
+    comes with a new `schema_version`, and a bundle with a newer one is refused.
+    """
+
+    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
+
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
+    """Version of this file's layout."""
+
+    scheme: Scheme
+    """Scheme of the tags."""
+
+    labels: list[str] = Field(min_length=1)
+    """The tags, in the order of their ids."""
+
+    splitter: str = "english"
+    """How raw text is cut into words."""
+
+    max_pieces: int = Field(ge=8)
+    """Pieces in a window, special ones included."""
+
+    overlap: int = Field(default=64, ge=0)
+    """Pieces that neighbouring windows of a long text share."""
+
+    on_overflow: Literal["window", "error", "truncate"] = "window"
+    """What to do with text longer than a window."""
+
+    valid_tags: bool = True
+    """Choose the best sequence that the scheme allows instead of each word's best tag."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Precision at which the recorded scores were measured."""
+
+    made: dict[str, Any] = {}
+    """How the bundle was made: recipe, seed, package versions, the data's spec and SHA-256, scores."""
+
+    files: dict[str, int] = {}
+    """Every file of the bundle but this one, and its size in bytes; filled in by `save_bundle`."""
+
+    notices: list[str] = Field(default=[], exclude=True)
+    """What had to be assumed about a folder that has no `tagwright.json`; never written."""
+
+    @cached_property
+    def label_map(self) -> LabelMap:
+        """The labels and the scheme as a label map."""
+        return LabelMap(self.labels, self.scheme)
+
+
+def save_bundle(
+    path: str | Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, meta: BundleMeta
+) -> None:
+    """Write a bundle; a crash at any moment leaves the earlier bundle or the new one, whole.
+
+    Other things in the folder, such as `checkpoints/`, stay.
+
+    Args:
+        path: the folder; it is made if it is missing.
+        model: a transformers token-classification model whose `id2label` agrees with `meta.labels`.
+        tokenizer: its fast tokenizer.
+        meta: the rest; `files` is filled in here.
+
+    Raises:
+        InputError: the tokenizer is not a fast one.
+        RunError: the files could not be written, such as on a full disk; an earlier bundle is still there.
+    """
+    folder = Path(path)
+    names = [model.config.id2label[position] for position in range(model.config.num_labels)]
+    if names != meta.labels:
+        raise ValueError(f"the model's id2label is {names}, the bundle's labels are {meta.labels}")
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise InputError(
+            f"{type(tokenizer).__name__} has no fast version", mend="use an encoder with a tokenizer.json"
+        )
+
+    def write(new: Path) -> None:
+        with quiet():
+            model.save_pretrained(new)
+            tokenizer.save_pretrained(new)
+        sizes = {file.name: file.stat().st_size for file in sorted(new.iterdir())}
+        record = meta.model_copy(update={"files": sizes}).model_dump(mode="json")
+        (new / RECORD).write_text(
+            json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )
+
+    from safetensors import SafetensorError
+
+    try:
+        swap_files(folder, write)
+    except (OSError, SafetensorError) as error:
+        # safetensors wraps the system's error in words of its own.
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
+        what = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
+        kept = "; the earlier bundle is still there" if (folder / RECORD).exists() else ""
+        raise RunError(
+            f"the bundle could not be saved: {what}{kept}",
+            where=str(folder),
+            mend="make room and save again" if full else None,
+        ) from error
+
+
+def read_meta(path: str | Path) -> BundleMeta:
+    """Read and check what a bundle says of itself.
+
+    A plain Hugging Face folder with a token-classification model does as well: its labels are taken from
+    `config.json`, the scheme from their names, the rest from defaults, and `notices` says so.
+
+    Raises:
+        InputError: the folder is missing, is no bundle, is damaged, or was written by a newer Tagwright.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        what = "is a file, not a bundle's folder" if folder.exists() else "there is no such folder"
+        raise InputError(what, where=str(path), mend="name the folder that `tagwright train --out` wrote")
+    finish_swap(folder)
+    if not (folder / "config.json").exists():
+        raise InputError(
+            "this is not a bundle: there is no config.json in it",
+            where=str(path),
+            mend="name the folder that `tagwright train --out` wrote",
+        )
+    config = read_json(folder / "config.json")
+    meta = _read_record(folder) if (folder / RECORD).exists() else BundleMeta(**describe(folder, config))
+    _check_files(folder, meta)
+    names = label_names(config)
+    if names != meta.labels:
+        raise InputError(
+            f"config.json has the labels {', '.join(names)} and {RECORD} has {', '.join(meta.labels)}",
+            where=str(path),
+            mend="one of them was changed by hand; restore it",
+        )
+    meta.label_map  # noqa: B018 - refuses labels that do not belong to the scheme
+    return meta
+
+
+def load_model(path: str | Path) -> PreTrainedModel:
+    """Load a bundle's model in fp32 and in evaluation mode, from the folder alone.
+
+    Raises:
+        InputError: the weights are damaged, or are those of an encoder without a head.
+        MissingExtraError: torch or transformers are not installed.
+    """
+    torch = require("torch", "train")
+    transformers = require("transformers", "train")
+    finish_swap(Path(path))
+    try:
+        with quiet():
+            model, found = transformers.AutoModelForTokenClassification.from_pretrained(
+                path, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            )
+    except Exception as error:  # the library raises whatever its readers raise; all mean a bad folder
+        raise InputError(f"the model cannot be loaded: {first_line(error)}", where=str(path)) from error
+    if found["missing_keys"]:
+        raise InputError(
+            f"the weights lack {', '.join(sorted(found['missing_keys'])[:3])}",
+            where=str(path),
+            mend="this is an encoder without a trained head; train it first",
+        )
+    model.eval()
+    return model
+
+
+def load_tokenizer(path: str | Path) -> Tokenizer:
+    """Load a bundle's tokenizer, without padding and truncation; transformers is not imported for it.
+
+    A plain Hugging Face folder with vocabulary files but no `tokenizer.json` is converted by transformers.
+
+    Raises:
+        InputError: there is no tokenizer, it is damaged, or there is no fast version of it.
+    """
+    from tokenizers import Tokenizer
+
+    folder = Path(path)
+    finish_swap(folder)
+    file = folder / "tokenizer.json"
+    if file.exists():
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise InputError(f"the tokenizer cannot be read: {first_line(error)}", where=str(file)) from None
+    elif any((folder / name).exists() for name in TOKENIZER_FILES):
+        tokenizer = convert_tokenizer(folder)
+    else:
+        raise _no_tokenizer(folder)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _read_record(folder: Path) -> BundleMeta:
+    file = folder / RECORD
+    values = read_json(file)
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(
+            f"the bundle has schema_version {version}, this Tagwright reads up to {SCHEMA_VERSION}",
+            where=str(file),
+            mend="pip install --upgrade tagwright",
+        )
+    try:
+        return BundleMeta.model_validate({**values, "notices": []})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise InputError(
+            f"{key}: {message}", where=str(file), mend="the file is damaged; restore it"
+        ) from None
+
+
+def _check_files(folder: Path, meta: BundleMeta) -> None:
+    for name, size in meta.files.items():
+        file = folder / name
+        if not file.exists():
+            if name == "tokenizer.json":
+                raise _no_tokenizer(folder)
+            raise InputError(f"{name} is missing", where=str(folder), mend="copy the bundle again, whole")
+        # Only weights: the small files may be edited by hand.
+        if name.endswith(".safetensors") and file.stat().st_size != size:
+            raise InputError(
+                f"the weights have {file.stat().st_size:,} bytes instead of {size:,}",
+                where=str(file),
+                mend="copy the bundle again, whole (with Git LFS: git lfs pull)",
+            )
+    if not meta.files:
+        if not any((folder / name).exists() for name in WEIGHTS):
+            raise InputError("there are no weights (model.safetensors) in it", where=str(folder))
+        if not any((folder / name).exists() for name in ("tokenizer.json", *TOKENIZER_FILES)):
+            raise _no_tokenizer(folder)
+
+
+def _no_tokenizer(folder: Path) -> InputError:
+    return InputError(
+        "the folder has no tokenizer (tokenizer.json)",
+        where=str(folder),
+        mend="save it there: AutoTokenizer.from_pretrained(ENCODER).save_pretrained(FOLDER)",
+    )
