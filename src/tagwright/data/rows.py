@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
+from tagwright.data.annotations.spans import Misfit
+
 __all__ = ["Rows"]
 
 
@@ -24,6 +26,7 @@ class Rows:
         texts: the running text of each sentence, or None for the whole file.
         starts: where each word begins in its text, in code points; empty without texts.
         ends: one past where each word ends in its text; empty without texts.
+        misfits: character spans off word borders.
         declared: tags that the source declares (a feature's label list), whether they occur or not.
         notices: counted losses and facts, in words.
         word_lines: whether each word stands on a line of its own.
@@ -39,6 +42,7 @@ class Rows:
     texts: list[str] | None = None
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
+    misfits: list[Misfit] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     word_lines: bool = False
