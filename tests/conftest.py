@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Set before any library reads them: no test uses the network, spins on a busy core, or sees the user's data.
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+os.environ.pop("TAGWRIGHT_DATA", None)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tagwright.config import DataSettings
+from tagwright.config import DataSettings, EncodeSettings
 
 __all__ = [
     "AsJson",
@@ -21,6 +21,7 @@ __all__ = [
     "RunFolder",
     "Settings",
     "Split",
+    "Splitter",
     "with_data_settings",
 ]
 
@@ -38,6 +39,12 @@ Split = Annotated[
     str, typer.Option("--split", metavar="SPLIT", help="Which split: train, validation or test.")
 ]
 """`--split`."""
+
+Splitter = Annotated[
+    str,
+    typer.Option("--splitter", metavar="SPLITTER", help=EncodeSettings.model_fields["splitter"].description),
+]
+"""`--splitter`, for text that comes without words."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
 """`--json`."""

@@ -1,1 +1,1 @@
-"""What a data set holds, and what is wrong with it."""
+"""A look at data before training on them."""

@@ -1,0 +1,51 @@
+"""`tagwright score`: two CoNLL files, gold and predicted, position by position."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagwright.cli.options import AsJson
+
+__all__ = ["score_command"]
+
+
+def score_command(
+    gold: Annotated[Path, typer.Argument(metavar="GOLD", help="CoNLL file with the gold tags.")],
+    pred: Annotated[Path, typer.Argument(metavar="PRED", help="CoNLL file with any system's tags.")],
+    as_json: AsJson = False,
+    scheme: Annotated[
+        str | None,
+        typer.Option(
+            "--scheme",
+            metavar="SCHEME",
+            help="Scheme of the strict reading: iob1, iob2, bioes, bilou, io or word; GOLD's own if not given.",
+        ),
+    ] = None,
+    word_column: Annotated[
+        int,
+        typer.Option("--word-column", metavar="N", help="Column of the word; negative counts from the end."),
+    ] = 0,
+    tag_column: Annotated[
+        int,
+        typer.Option("--tag-column", metavar="N", help="Column of the tag; negative counts from the end."),
+    ] = -1,
+) -> None:
+    """Score predicted tags against gold tags.
+
+    Lenient is conlleval's reading and seqeval's default; strict counts only spans that the scheme allows as
+    they stand. Support is the number of gold spans.
+    """
+    from tagwright.report.terminal import score_table, show
+    from tagwright.score.counts import score
+
+    scores = score(gold, pred, scheme=scheme, word_column=word_column, tag_column=tag_column)
+    for notice in scores.notices:
+        typer.echo(f"tagwright: {notice}", err=True)
+    if as_json:
+        typer.echo(json.dumps(scores.to_dict(), ensure_ascii=False))
+    else:
+        show(score_table(scores.to_dict()))
