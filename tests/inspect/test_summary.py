@@ -142,9 +142,9 @@ def test_the_command_prints_a_table(folder, capsys):
     out = capsys.readouterr().out
     assert "mentions" in out
     assert "person: Ada 1 · Ada Lovelace 1 · ada Lovelace 1" in out
-    assert "invalid tags (12)" in out
-    assert out.count("test.conll:") == 10
-    assert "… and 2 more" in out
+    section = out[out.index("invalid tags (12)") : out.index("notices")]
+    assert section.count("test.conll:") == 10
+    assert "… and 2 more" in section
 
 
 def test_the_command_prints_no_control_characters_of_the_data(tmp_path, capsys):

@@ -36,10 +36,11 @@ def inspect_command(
 ) -> None:
     """Look at a data set: sizes, types, lengths, invalid tags, mentions seen in train."""
     from tagwright.inspect.summary import inspect_data
-    from tagwright.report.data import print_summary
+    from tagwright.report.data import summary_view
+    from tagwright.report.terminal import show
 
     summary = inspect_data(data, encoder=model, splitter=splitter, settings=DataSettings(**given)).to_dict()
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
     else:
-        print_summary(summary)
+        show(summary_view(summary))
