@@ -18,6 +18,7 @@ from tagwright.tags.scheme import I, O
 
 __all__ = [
     "IGNORED",
+    "Aligner",
     "PieceTable",
     "align_labels",
     "continued",
@@ -70,38 +71,68 @@ def align_labels(
 
     >>> encoded = data.map(partial(align_labels, tokenizer=tokenizer), batched=True)  # doctest: +SKIP
     """
-    table = table_of(tokenizer)
-    later = inside_ids(label_pieces, labels)
-    words, inverse, lengths = _read_words(examples)
-    ids, counts = table.pieces(words)
-    if inverse is not None:
-        starts = np.cumsum(counts, dtype=np.int64) - counts
-        counts = counts[inverse]
-        ids = ids[ranges(starts[inverse], counts)]
-    borders = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=borders[1:])
-    bounds = borders[offsets_of(lengths)]
-    sizes = np.diff(bounds)
-    owners = np.repeat(np.arange(len(counts)), counts)  # the word of each piece
-    room = _room(table, tokenizer, truncation, max_length)
-    if room is not None and sizes.max(initial=0) > room:
-        kept = np.minimum(sizes, room)
-        left = getattr(tokenizer, "truncation_side", "right") == "left"
-        taken = ranges(bounds[1:] - kept if left else bounds[:-1], kept)
-        ids, owners, sizes = ids[taken], owners[taken], kept
-    framed, offsets, inner = table.frame(ids, sizes)
-    places = list(pairwise(offsets.tolist()))
-    result = {"input_ids": _rows(framed, places)}
-    if "token_type_ids" in getattr(tokenizer, "model_input_names", ()):
-        result["token_type_ids"] = [[0] * (end - start) for start, end in places]
-    result["attention_mask"] = [[1] * (end - start) for start, end in places]
-    if "ner_tags" in examples:
-        tags = _read_tags(examples, lengths)[owners]
-        first = np.diff(owners, prepend=-1) != 0
-        flat = np.full(len(framed), IGNORED, dtype=np.int64)
-        flat[inner] = np.where(first, tags, IGNORED if later is None else continued(tags, later))
-        result["labels"] = _rows(flat, places)
-    return result
+    aligner = Aligner(
+        tokenizer, label_pieces=label_pieces, labels=labels, truncation=truncation, max_length=max_length
+    )
+    return aligner(examples)
+
+
+class Aligner:
+    """`align_labels` with its arguments bound, for `Dataset.map`.
+
+    `map` makes a fingerprint of the function that it is given and sends it to its worker processes, so that
+    `partial(align_labels, tokenizer=tokenizer)` works, but has the whole tokenizer pickled for each split, as
+    the guide's function has: 0.1 s for a vocabulary of 30,000. An aligner is pickled twenty times as fast.
+
+    >>> encoded = data.map(Aligner(tokenizer), batched=True)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        label_pieces: str = "first",
+        labels: LabelMap | None = None,
+        truncation: bool = True,
+        max_length: int | None = None,
+    ) -> None:
+        """Take the arguments of `align_labels`."""
+        self._table = table_of(tokenizer)
+        self._later = inside_ids(label_pieces, labels)
+        self._room = _room(self._table, tokenizer, truncation, max_length)
+        self._keeps_end = getattr(tokenizer, "truncation_side", "right") == "left"
+        self._has_types = "token_type_ids" in getattr(tokenizer, "model_input_names", ())
+
+    def __call__(self, examples: Mapping[str, Any]) -> dict[str, list[list[int]]]:
+        """Encode a batch of labelled sentences; see `align_labels`."""
+        words, inverse, lengths = _read_words(examples)
+        ids, counts = self._table.pieces(words)
+        if inverse is not None:
+            starts = np.cumsum(counts, dtype=np.int64) - counts
+            counts = counts[inverse]
+            ids = ids[ranges(starts[inverse], counts)]
+        bounds = offsets_of(counts)[offsets_of(lengths)]
+        sizes = np.diff(bounds)
+        owners = np.repeat(np.arange(len(counts)), counts)  # the word of each piece
+        if self._room is not None and sizes.max(initial=0) > self._room:
+            kept = np.minimum(sizes, self._room)
+            taken = ranges(bounds[1:] - kept if self._keeps_end else bounds[:-1], kept)
+            ids, owners, sizes = ids[taken], owners[taken], kept
+        framed, offsets, inner = self._table.frame(ids, sizes)
+        places = list(pairwise(offsets.tolist()))
+        result = {"input_ids": _rows(framed, places)}
+        if self._has_types:
+            result["token_type_ids"] = [[0] * (end - start) for start, end in places]
+        result["attention_mask"] = [[1] * (end - start) for start, end in places]
+        if "ner_tags" in examples:
+            tags = _read_tags(examples, lengths)[owners]
+            first = np.diff(owners, prepend=-1) != 0
+            flat = np.full(len(framed), IGNORED, dtype=np.int64)
+            flat[inner] = np.where(
+                first, tags, IGNORED if self._later is None else continued(tags, self._later)
+            )
+            result["labels"] = _rows(flat, places)
+        return result
 
 
 def table_of(tokenizer: Any) -> PieceTable:

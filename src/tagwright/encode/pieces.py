@@ -17,10 +17,9 @@ from tagwright.errors import InputError
 
 __all__ = ["PieceTable", "ranges"]
 
+_UNPICKLED = {"tokenizer", "_cache", "_lock"}
 _SLAB = 1 << 18  # words looked up at once
-_CHUNK = (
-    512  # unseen words encoded as one sequence: an `Encoding` for each word would cost more than its pieces
-)
+_CHUNK = 512  # unseen words encoded as one sequence: an Encoding for each would cost more than its pieces
 
 
 def ranges(starts: NDArray[np.integer], sizes: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -79,10 +78,24 @@ class PieceTable:
         self.before, self.after = _special_pieces(self.tokenizer)
         self.pad_id = _special_id(tokenizer, backend, "pad", default=0)
         self.unk_id = _special_id(tokenizer, backend, "unk", default=self.pad_id)
-        self._cached_words = cached_words
-        self._cached_characters = cached_characters
+        self._limits = (cached_words, cached_characters)
+        self._json: str | None = None
+        self._cache = _Cache()
         self._lock = threading.Lock()
-        self._clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what the pieces depend on; the cache of words stays behind."""
+        if self._json is None:  # `Dataset.map` pickles its function once for each split
+            self._json = self.tokenizer.to_str()
+        kept = {name: value for name, value in self.__dict__.items() if name not in _UNPICKLED}
+        return kept | {"encode_special_tokens": self.tokenizer.encode_special_tokens}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up a state, with an empty cache."""
+        encode_special_tokens = state.pop("encode_special_tokens")
+        self.__dict__.update(state, _cache=_Cache(), _lock=threading.Lock())
+        self.tokenizer = Tokenizer.from_str(state["_json"])
+        self.tokenizer.encode_special_tokens = encode_special_tokens
 
     @property
     def specials(self) -> int:
@@ -134,53 +147,69 @@ class PieceTable:
         framed[offsets[1:, None] - len(self.after) + np.arange(len(self.after))] = self.after
         return framed, offsets, inner
 
-    def _clear(self) -> None:
-        self._rows: dict[str, int] = {}
-        self._characters = 0
-        self._starts = np.zeros(1024, dtype=np.int64)
-        self._counts = np.zeros(1024, dtype=np.int32)
-        self._flat = np.zeros(4096, dtype=np.int32)
-        self._used = 0
-
     def _look_up(self, words: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        rows = self._find(words)
+        rows = self._cache.find(words)
         missing = np.flatnonzero(rows < 0)
         if len(missing):
             unseen = list(dict.fromkeys(words[position] for position in missing.tolist()))
-            full = len(self._rows) + len(unseen) > self._cached_words
-            if self._rows and (full or self._characters > self._cached_characters):
-                self._clear()
+            max_words, max_characters = self._limits
+            if len(self._cache) + len(unseen) > max_words or self._cache.characters > max_characters:
+                self._cache = _Cache()
                 unseen = list(dict.fromkeys(words))
-            self._learn(unseen)
-            rows = self._find(words)
-        counts = self._counts[rows]
-        return self._flat[ranges(self._starts[rows], counts)], counts
+            self._cache.add(unseen, *self._encode(unseen))
+            rows = self._cache.find(words)
+        return self._cache.take(rows)
 
-    def _find(self, words: Sequence[str]) -> NDArray[np.int64]:
-        return np.fromiter(map(self._rows.get, words, repeat(-1)), dtype=np.int64, count=len(words))
-
-    def _learn(self, words: list[str]) -> None:
-        """Encode words and keep their pieces."""
+    def _encode(self, words: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         texts = _encodable(words)
         chunks = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
         encodings = self.tokenizer.encode_batch(chunks, is_pretokenized=True, add_special_tokens=False)
-        found = [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
-        counts = np.concatenate(
+        found = np.concatenate([np.array(encoding.ids, dtype=np.int32) for encoding in encodings])
+        sizes = np.concatenate(
             [
                 np.bincount(np.array(encoding.word_ids, dtype=np.int64), minlength=len(chunk))
                 for encoding, chunk in zip(encodings, chunks, strict=True)
             ]
-        ).astype(np.int32)
-        kept = np.maximum(counts, 1)
-        ends = np.cumsum(kept, dtype=np.int64)
+        )
+        counts = np.maximum(sizes, 1).astype(np.int32)
+        ends = np.cumsum(counts, dtype=np.int64)
         flat = np.full(ends[-1], self.unk_id, dtype=np.int32)
-        flat[ranges(ends - kept, counts)] = np.concatenate(found)
-        self._starts = _put(self._starts, len(self._rows), self._used + ends - kept)
-        self._counts = _put(self._counts, len(self._rows), kept)
+        flat[ranges(ends - counts, sizes)] = found
+        return flat, counts
+
+
+class _Cache:
+    """Words and their pieces, in arrays that grow."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._starts = np.zeros(1024, dtype=np.int64)
+        self._counts = np.zeros(1024, dtype=np.int32)
+        self._flat = np.zeros(4096, dtype=np.int32)
+        self._used = 0
+        self.characters = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, words: Sequence[str]) -> NDArray[np.int64]:
+        """Return the row of each word; -1 where it has none."""
+        return np.fromiter(map(self._rows.get, words, repeat(-1)), dtype=np.int64, count=len(words))
+
+    def take(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the pieces of rows, one after another, and how many each has."""
+        counts = self._counts[rows]
+        return self._flat[ranges(self._starts[rows], counts)], counts
+
+    def add(self, words: list[str], flat: NDArray[np.int32], counts: NDArray[np.int32]) -> None:
+        """Keep the pieces of words that have no row yet."""
+        size = len(self)
+        self._starts = _put(self._starts, size, self._used + np.cumsum(counts, dtype=np.int64) - counts)
+        self._counts = _put(self._counts, size, counts)
         self._flat = _put(self._flat, self._used, flat)
         self._used += len(flat)
-        self._rows.update(zip(words, range(len(self._rows), len(self._rows) + len(words)), strict=True))
-        self._characters += sum(map(len, words))
+        self._rows.update(zip(words, range(size, size + len(words)), strict=True))
+        self.characters += sum(map(len, words))
 
 
 def _put(buffer: NDArray[Any], used: int, values: NDArray[Any]) -> NDArray[Any]:
