@@ -152,6 +152,9 @@ class TrainSettings(_Settings):
     save_steps: int | None = Field(default=None, ge=1)
     """Write a checkpoint every so many steps as well as after each epoch."""
 
+    keep_checkpoints: bool = False
+    """Keep the checkpoints of a run that is complete."""
+
     seed: int = Field(default=42, ge=0, lt=2**32)
     """Seed of the head's first weights, of dropout and of the order of the batches."""
 

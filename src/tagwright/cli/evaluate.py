@@ -1,0 +1,40 @@
+"""`tagwright evaluate`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from tagwright.cli.options import AsJson, DataOption, Split, with_data_settings
+
+__all__ = ["evaluate_command"]
+
+
+@with_data_settings
+def evaluate_command(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder of a tagger.")],
+    given: dict[str, Any],
+    data: DataOption,
+    split: Split = "test",
+    precision: Annotated[
+        str, typer.Option("--precision", metavar="P", help="auto, fp32 or bf16.")
+    ] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Score a tagger on a labelled split."""
+    from rich.console import Console
+
+    from tagwright.config import DataSettings
+    from tagwright.report.terminal import score_table
+    from tagwright.train.evaluate import evaluate
+
+    scores = evaluate(bundle, data, split=split, precision=precision, settings=DataSettings(**given))
+    notes = Console(stderr=True)
+    for line in scores.notices:
+        notes.print(line, highlight=False, markup=False)
+    if as_json:
+        typer.echo(json.dumps(scores.to_dict()))
+        return
+    Console().print(score_table(scores.to_dict()))

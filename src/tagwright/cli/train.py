@@ -1,0 +1,62 @@
+"""`tagwright train`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tagwright.cli.options import Overwrite, RunFolder, Settings
+
+__all__ = ["train_command"]
+
+
+def train_command(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(metavar="[RECIPE]", help="A TOML file or a built-in recipe: default, guide."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="Catalogue name (wnut17, sample), hub:owner/name[@revision], folder or file.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="ENCODER", help="minilm (offline), a folder, or a name on the Hub."
+        ),
+    ] = None,
+    out: RunFolder = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
+    ] = False,
+    overwrite: Overwrite = False,
+    settings: Settings = None,
+) -> None:
+    """Train a tagger on labelled words.
+
+    The folder at --out (by default runs/DATA-ENCODER) becomes the tagger: a plain Hugging Face folder with
+    tagwright.json beside it.
+    """
+    from rich.console import Console
+
+    from tagwright.report.terminal import score_table
+    from tagwright.train.engine import train
+
+    trained = train(
+        recipe, data=data, model=model, out=out, resume=resume, overwrite=overwrite, settings=settings or []
+    )
+    console = Console()
+    for split, scores in trained.scores.items():
+        console.print(f"\n{split}", style="bold")
+        console.print(score_table(scores))
+    console.print(
+        f"{trained.pieces:,} tokens in {trained.seconds:,.0f} s of training: "
+        f"{trained.pieces / max(trained.seconds, 1e-9):,.0f} tokens/s",
+        highlight=False,
+    )
+    console.print(f"the tagger is in {trained.path}", highlight=False, soft_wrap=True)

@@ -1,0 +1,81 @@
+"""Checkpoints that a crash cannot spoil: written beside, sealed with their sums, renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+__all__ = ["discard", "newest", "rotate", "seal", "staging", "step_of"]
+
+SEAL = "sealed.json"
+PREFIX = "checkpoint-"
+STAGING = ".writing"
+
+
+def staging(folder: Path) -> Path:
+    """Return an empty folder beside the checkpoints to write the next one in."""
+    place = folder / STAGING
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    return place
+
+
+def seal(written: Path, target: Path) -> None:
+    """Bring a written checkpoint to disk, list its files with their sums, and rename it into place."""
+    files = sorted(file for file in written.rglob("*") if file.is_file())
+    sums = {str(file.relative_to(written)): _sum(file) for file in files}
+    (written / SEAL).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+    for file in [*files, written / SEAL, written]:
+        _sync(file)
+    if target.exists():
+        shutil.rmtree(target)
+    written.rename(target)
+    _sync(target.parent)
+
+
+def newest(folder: Path) -> Path | None:
+    """Return the checkpoint of the highest step whose files are all there and unchanged."""
+    found = sorted(folder.glob(PREFIX + "*"), key=step_of, reverse=True) if folder.is_dir() else []
+    return next((checkpoint for checkpoint in found if _verifies(checkpoint)), None)
+
+
+def rotate(folder: Path, keep: set[int]) -> None:
+    """Remove the checkpoints of all other steps."""
+    for checkpoint in folder.glob(PREFIX + "*"):
+        if step_of(checkpoint) not in keep:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove all checkpoints and what was being written."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the step at which a checkpoint was written; -1 for other folders."""
+    number = checkpoint.name.removeprefix(PREFIX)
+    return int(number) if number.isdecimal() else -1
+
+
+def _verifies(checkpoint: Path) -> bool:
+    try:
+        sums = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        return all(_sum(checkpoint / name) == value for name, value in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _sum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

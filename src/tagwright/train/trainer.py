@@ -1,0 +1,322 @@
+"""`transformers.Trainer` with Tagwright's batches, optimizer, evaluation and checkpoints.
+
+Everything else is the Trainer's own, so that its callbacks and trackers, `torchrun` and `accelerate` work.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from tagwright.config import Recipe
+from tagwright.encode.batches import collate
+from tagwright.encode.windows import Encoded
+from tagwright.errors import RunError
+from tagwright.model.huggingface import quiet
+from tagwright.predict.decoding import tag_words
+from tagwright.score.counts import Scores, score_tags
+from tagwright.tags import LabelMap
+from tagwright.train import checkpoint
+from tagwright.train.faststep import FastStep
+from tagwright.train.optimizer import build_optimizer, clip
+from tagwright.train.sampler import BatchOrder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["LiveRuntime", "Part", "SaveEvery", "TaggerTrainer", "token_loss"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split, encoded.
+
+    Attributes:
+        encoded: its windows.
+        tags: int64, shape (words,): the gold tag of each word.
+    """
+
+    encoded: Encoded
+    tags: NDArray[np.int64]
+
+
+class _Windows(Dataset[int]):
+    """The numbers of the windows; the collator makes batches of them."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+class LiveRuntime:
+    """The model in training, as a runtime of `tagwright.predict`."""
+
+    name = "torch"
+
+    def __init__(self, model: PreTrainedModel, precision: str, *, autocast: bool, batch_pieces: int) -> None:
+        self.model = model
+        self.device = str(model.device)
+        self.batch_pieces = batch_pieces
+        self.precision = precision
+        self.autocast = autocast
+
+    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score a batch: int64 (batch, pieces) in, float32 (batch, pieces, labels) out."""
+        device = self.model.device
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
+            scores = self.model(
+                input_ids=torch.from_numpy(input_ids).to(device),
+                attention_mask=torch.from_numpy(attention_mask).to(device),
+            ).logits
+        result: NDArray[np.float32] = scores.float().cpu().numpy()
+        return result
+
+
+class SaveEvery(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
+    """Asks for a checkpoint every so many steps, beside those after each epoch."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Ask for one."""
+        control.should_save = control.should_save or state.global_step % self.steps == 0
+        return control
+
+
+def token_loss(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+) -> torch.Tensor:
+    """Mean cross-entropy over the labelled pieces of a step, however many batches the step is made of.
+
+    Args:
+        outputs: the model's; `logits` has shape (batch, pieces, labels).
+        labels: shape (batch, pieces); -100 is left out.
+        num_items_in_batch: labelled pieces in the whole step.
+    """
+    logits = outputs["logits"].float()
+    total = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    count = (labels != -100).sum() if num_items_in_batch is None else num_items_in_batch
+    return total / max(int(count), 1)
+
+
+class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers is not followed by mypy
+    """Trains a tagger.
+
+    Args:
+        model: the network.
+        args: the Trainer's arguments; `output_dir` is where checkpoints lie.
+        recipe: the resolved recipe.
+        labels: the label map.
+        train: the training split.
+        piece_labels: int64, shape (pieces of the training split,): the label of each piece.
+        validation: the validation split.
+        fast: the exchanges made on the model, if any.
+        callbacks: more of the Trainer's callbacks.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: transformers.TrainingArguments,
+        *,
+        recipe: Recipe,
+        labels: LabelMap,
+        train: Part,
+        piece_labels: NDArray[np.int64],
+        validation: Part,
+        fast: FastStep | None,
+        callbacks: Sequence[transformers.TrainerCallback] = (),
+    ) -> None:
+        self.recipe = recipe
+        self.labels = labels
+        self.part = train
+        self.piece_labels = piece_labels
+        self.validation = validation
+        self.fast = fast
+        self.pieces_seen = 0
+        self.last_scores: Scores | None = None
+        self.order = BatchOrder(
+            train.encoded.lengths,
+            recipe.train.batch_size,
+            seed=recipe.train.seed,
+            grouped=recipe.train.length_grouping,
+        )
+        self._staging: Path | None = None
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=_Windows(len(train.encoded.lengths)),
+            eval_dataset=_Windows(len(validation.encoded.lengths)),
+            data_collator=self._collate,
+            compute_loss_func=token_loss,
+            callbacks=list(callbacks),
+        )
+        self.remove_callback(transformers.PrinterCallback)
+        self.remove_callback(transformers.ProgressCallback)
+
+    def _collate(self, windows: list[int]) -> dict[str, torch.Tensor]:
+        batch = collate(self.part.encoded, np.asarray(windows), self.piece_labels)
+        self.pieces_seen += int(batch["attention_mask"].sum())
+        return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+    def get_train_dataloader(self) -> Any:
+        """Return the batches of the training split in `BatchOrder`."""
+        loader = DataLoader(
+            self.train_dataset,
+            batch_sampler=self.order,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
+        )
+        return self.accelerator.prepare(loader)
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        # After a resume in mid-epoch the loader is wrapped, and the epoch no longer reaches the sampler by itself.
+        self.order.set_epoch(kwargs["epoch"])
+        super()._run_epoch(*args, **kwargs)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Build the optimizer of `tagwright.train.optimizer`."""
+        if self.optimizer is None:
+            optimizer = build_optimizer(model or self.model, self.recipe.train, self.args.learning_rate)
+            if self.fast is not None:
+                refresh = self.fast.refresh
+                optimizer.register_step_post_hook(lambda *_: refresh())
+            self.optimizer: Any = optimizer
+        return self.optimizer
+
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        return clip(optimizer, model.parameters(), self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        return grad_norm  # without clipping the norm is not worth a pass over all gradients
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Run one batch forward and backward.
+
+        Raises:
+            RunError: the loss is not finite.
+        """
+        if self.fast is not None:
+            self.fast.noise.begin_batch(self.state.global_step)
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            rate = self.args.learning_rate
+            raise RunError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1} of {self.state.max_steps}",
+                mend=f"lower train.learning_rate (now {rate:g}), raise train.warmup, or set train.precision=fp32",
+            )
+        return loss
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Score the validation split; counts are kept, logits are not."""
+        self.model.eval()
+        scores = self.score(self.validation)
+        self.last_scores = scores
+        values = scores.to_dict()
+        metrics = {
+            f"{metric_key_prefix}_f1": values["lenient"]["f1"],
+            f"{metric_key_prefix}_precision": values["lenient"]["precision"],
+            f"{metric_key_prefix}_recall": values["lenient"]["recall"],
+            f"{metric_key_prefix}_strict_f1": values["strict"]["f1"],
+            f"{metric_key_prefix}_accuracy": values["accuracy"],
+        }
+        self.log(metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def score(self, part: Part) -> Scores:
+        """Tag a split with the model as it is now, and count."""
+        precision = self.recipe.train.precision
+        runtime = LiveRuntime(
+            self.model,
+            precision,
+            autocast=precision == "bf16" and self.fast is None,
+            batch_pieces=self.recipe.predict.batch_pieces,
+        )
+        return score_part(runtime, part, self.labels, self.recipe)
+
+    def _get_output_dir(self, trial: Any = None) -> str:
+        return str(self._staging or self.args.output_dir)
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        folder = Path(self.args.output_dir)
+        step = self.state.global_step
+        target = folder / f"{checkpoint.PREFIX}{step}"
+        try:
+            self._staging = checkpoint.staging(folder)
+            super()._save_checkpoint(model, trial)
+            checkpoint.seal(self._staging / target.name, target)
+        except Exception as error:
+            if not _is_disk_error(error):
+                raise
+            last = checkpoint.newest(folder)
+            kept = f"; the one of step {checkpoint.step_of(last)} is whole" if last else ""
+            raise RunError(
+                f"the checkpoint of step {step} could not be saved: {_say(error)}{kept}",
+                where=str(folder),
+                mend="make room and go on with --resume",
+            ) from error
+        finally:
+            self._staging = None
+        checkpoint.rotate(folder, {step, self.state.best_global_step or step})
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the model alone; the bundle is written at the end, by `tagwright.model.bundle`."""
+        if self.args.should_save:
+            with quiet():
+                self.accelerator.unwrap_model(self.model).save_pretrained(output_dir or self.args.output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        with quiet():
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.fast is not None:
+            self.fast.refresh()
+
+    def load_weights(self, folder: Path) -> None:
+        """Take the weights of a checkpoint."""
+        self._load_from_checkpoint(str(folder))
+
+
+def score_part(runtime: Any, part: Part, labels: LabelMap, recipe: Recipe) -> Scores:
+    """Tag an encoded split with a runtime, and count."""
+    tagged = tag_words(
+        runtime,
+        part.encoded,
+        labels,
+        valid_tags=recipe.predict.valid_tags,
+        batch_pieces=recipe.predict.batch_pieces,
+    )
+    return score_tags(
+        part.tags, tagged.ids, part.encoded.word_offsets, labels, lost_words=part.encoded.lost_words
+    )
+
+
+def _is_disk_error(error: Exception) -> bool:
+    return isinstance(error, OSError) or any(
+        sign in str(error) for sign in ("os error", "PytorchStreamWriter", "No space left")
+    )
+
+
+def _say(error: Exception) -> str:
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
+    if not full and isinstance(error, RuntimeError):
+        full = "PytorchStreamWriter" in str(error)  # torch does not say why a write failed
+    return "the disk is full" if full else (getattr(error, "strerror", None) or str(error).splitlines()[0])
