@@ -98,9 +98,8 @@ def with_data_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_flags(**values: Any) -> Any:
         flags = {name: values.pop(name) for name in _DATA_FLAGS}
-        return command(
-            **values, given={name: value for name, value in flags.items() if value not in (None, False)}
-        )
+        used = {name: value for name, value in flags.items() if value is not None and value is not False}
+        return command(**values, given=used)
 
     with_flags.__annotations__ = hints
     with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
