@@ -1,0 +1,127 @@
+"""From logits to one tag a word: batches, the words' log-probabilities, the best tags."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagwright.encode.batches import budget_batches, pad_batch
+from tagwright.encode.pieces import ranges
+from tagwright.encode.windows import Encoded
+from tagwright.errors import RunError
+from tagwright.predict.runtimes import Runtime
+from tagwright.tags import LabelMap, best_valid_tags
+
+__all__ = ["WordTags", "tag_words", "word_log_probabilities"]
+
+IMPOSSIBLE = np.float32(-1e4)  # finite, like the penalty of a forbidden transition
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WordTags:
+    """One tag a word, flat over sentences.
+
+    Attributes:
+        ids: int64, shape (words,).
+        probabilities: float32, shape (words,): the probability of the chosen tag; 0 where the word was cut.
+        batch_pieces: the budget at the end; less than the one given where memory ran out.
+    """
+
+    ids: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    batch_pieces: int
+
+
+def tag_words(
+    runtime: Runtime, encoded: Encoded, labels: LabelMap, *, valid_tags: bool, batch_pieces: int
+) -> WordTags:
+    """Choose a tag for each word.
+
+    Args:
+        runtime: what computes the logits.
+        encoded: the sentences.
+        labels: the label map of the logits.
+        valid_tags: choose the best sequence that the scheme allows (Viterbi) instead of each word's best tag.
+        batch_pieces: pieces in a batch, padding included. When memory runs out it is halved, with a warning.
+
+    Returns:
+        Tags and their probabilities. Words that were cut (`word_positions` of -1) get O, with probability 0.
+
+    Raises:
+        RunError: memory does not suffice for one window.
+    """
+    scores, batch_pieces = word_log_probabilities(runtime, encoded, labels, batch_pieces=batch_pieces)
+    ids = best_valid_tags(scores, encoded.word_offsets, labels) if valid_tags else scores.argmax(axis=1)
+    probabilities = np.exp(scores[np.arange(len(ids)), ids])
+    probabilities[encoded.word_positions < 0] = 0
+    return WordTags(ids, probabilities, batch_pieces)
+
+
+def word_log_probabilities(
+    runtime: Runtime, encoded: Encoded, labels: LabelMap, *, batch_pieces: int
+) -> tuple[NDArray[np.float32], int]:
+    """Return each word's distribution over the labels, as log-probabilities.
+
+    The batches depend on the windows' lengths and the budget alone, so that the same sentences give the same
+    bytes. Only the words' first pieces are looked at.
+
+    Args:
+        runtime: what computes the logits.
+        encoded: the sentences.
+        labels: the label map of the logits.
+        batch_pieces: pieces in a batch, padding included.
+
+    Returns:
+        float32, shape (words, labels), with certainty of O where the word was cut; and the budget at the end.
+
+    Raises:
+        RunError: memory does not suffice for one window.
+    """
+    result = np.full((len(encoded.word_positions), len(labels)), IMPOSSIBLE, dtype=np.float32)
+    result[encoded.word_positions < 0, labels.label2id.get("O", 0)] = 0
+    kept = np.flatnonzero(encoded.word_positions >= 0)
+    positions = encoded.word_positions[kept]
+    homes = np.searchsorted(encoded.offsets, positions, side="right") - 1
+    columns = positions - encoded.offsets[homes]
+    by_window = np.argsort(homes, kind="stable")
+    counts = np.bincount(homes, minlength=len(encoded.offsets) - 1)
+    firsts = np.cumsum(counts) - counts
+    todo = np.flatnonzero(counts)
+    plan = deque(todo[batch] for batch in budget_batches(encoded.lengths[todo], batch_pieces))
+    while plan:
+        windows = plan.popleft()
+        try:
+            logits = runtime.logits(*pad_batch(encoded, windows))
+        except MemoryError as error:
+            longest = int(encoded.lengths[windows].max())
+            if len(windows) == 1:
+                raise RunError(
+                    f"out of memory with a single window of {longest} pieces",
+                    mend="give the process more memory, or train with a smaller max_pieces",
+                ) from error
+            batch_pieces = min(batch_pieces, len(windows) * longest) // 2
+            _log.warning("out of memory: going on with batches of %d pieces", batch_pieces)
+            todo = np.sort(np.concatenate([windows, *plan]))
+            plan = deque(todo[batch] for batch in budget_batches(encoded.lengths[todo], batch_pieces))
+            continue
+        words = by_window[ranges(firsts[windows], counts[windows])]
+        rows = np.repeat(np.arange(len(windows)), counts[windows])
+        result[kept[words]] = _log_softmax(logits[rows, columns[words]])
+    return result, batch_pieces
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(logits).all():
+        raise RunError(
+            "the model's scores are not finite",
+            mend="its weights are damaged, or do not fit the precision: try fp32",
+        )
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    result: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result

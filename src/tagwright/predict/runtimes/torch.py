@@ -1,0 +1,94 @@
+"""The reference runtime: PyTorch, in fp32 or with a bf16 copy of the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tagwright.errors import InputError
+from tagwright.model.bundle import load_model
+from tagwright.model.precision import resolve_precision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["TorchRuntime"]
+
+HEADS = ("classifier", "score")
+
+
+class TorchRuntime:
+    """Computes logits with PyTorch.
+
+    In bf16 the weights of the encoder are bf16, which leaves no casts to make at run time; the head stays fp32,
+    so that logits are not rounded to eight bits. Measured on a CPU with AVX512_BF16, the copy is as fast as
+    autocast at its best and at half the memory.
+    """
+
+    name = "torch"
+
+    def __init__(self, model: PreTrainedModel, *, precision: str = "fp32", device: str | None = None) -> None:
+        """Take over a model.
+
+        Args:
+            model: a token-classification model in fp32; it is moved and converted in place.
+            precision: `fp32`, `bf16`, or `auto`.
+            device: a device of torch; None takes CUDA if it is there.
+        """
+        self._device = _device(device)
+        self.device = str(self._device)
+        self.precision = resolve_precision(precision, self._device)
+        # Larger batches fall out of a CPU's caches; smaller ones leave a GPU waiting.
+        self.batch_pieces = 65536 if self._device.type == "cuda" else 4096
+        if self.precision == "bf16":
+            model.to(torch.bfloat16)
+            _keep_head_in_fp32(model)
+        self._model: Any = model.to(self._device).eval()
+
+    @classmethod
+    def load(cls, path: str | Path, *, precision: str = "auto", device: str | None = None) -> TorchRuntime:
+        """Load the weights of a bundle."""
+        return cls(load_model(path), precision=precision, device=device)
+
+    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits of a padded batch; see `Runtime.logits`."""
+        try:
+            with torch.inference_mode():
+                batch = {
+                    "input_ids": torch.from_numpy(input_ids).to(self._device),
+                    "attention_mask": torch.from_numpy(attention_mask).to(self._device),
+                }
+                logits: NDArray[np.float32] = self._model(**batch).logits.float().cpu().numpy()
+                return logits
+        except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises a plain one
+            if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+                if self._device.type == "cuda":
+                    torch.cuda.empty_cache()
+                raise MemoryError(str(error).splitlines()[0]) from None
+            raise
+
+
+def _keep_head_in_fp32(model: PreTrainedModel) -> None:
+    for name in HEADS:
+        head = getattr(model, name, None)
+        if isinstance(head, torch.nn.Linear):
+            head.float()
+            head.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(), *inputs[1:]))
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(
+            f"there is no device {name!r} here: {first}", mend="name cpu, cuda or cuda:N"
+        ) from None
+    return device

@@ -1,0 +1,237 @@
+"""The tagger: text or words in, entities out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from tagwright.encode.align import PieceTable
+from tagwright.encode.windows import Encoded, encode_words
+from tagwright.encode.words import split_words
+from tagwright.errors import InputError
+from tagwright.model.bundle import BundleMeta, load_tokenizer, read_meta
+from tagwright.predict.decoding import WordTags, tag_words, word_log_probabilities
+from tagwright.predict.runtimes import Runtime, load_runtime
+from tagwright.records import Entity, Prediction, Sentence
+
+__all__ = ["CHUNK_CHARACTERS", "CHUNK_TEXTS", "Tagger"]
+
+CHUNK_TEXTS = 1024
+"""Texts that are batched together; a chunk's batches depend on nothing outside it."""
+
+CHUNK_CHARACTERS = 1 << 20
+"""A chunk ends early at so many characters, which bounds the memory that long texts take."""
+
+_log = logging.getLogger(__name__)
+
+
+class Tagger:
+    """Tags text with a bundle's model.
+
+    >>> tagger = Tagger.load("runs/wnut17")  # doctest: +SKIP
+    >>> tagger("Jeff Bezos bought the Washington Post")  # doctest: +SKIP
+    [Entity(label='person', start=0, end=10, ...), Entity(label='corporation', start=22, end=37, ...)]
+    >>> tagger.tag(["Jeff", "Bezos", "left"])  # doctest: +SKIP
+    ['B-person', 'I-person', 'O']
+
+    Attributes:
+        meta: what the bundle says of itself.
+        labels: its label map.
+        runtime: what computes the logits; `runtime.name`, `.precision` and `.device` say how.
+        batch_pieces: pieces in a batch, padding included; falls when memory runs out.
+    """
+
+    def __init__(
+        self, runtime: Runtime, table: PieceTable, meta: BundleMeta, *, batch_pieces: int | None = None
+    ) -> None:
+        self.runtime = runtime
+        self.table = table
+        self.meta = meta
+        self.labels = meta.label_map
+        self.batch_pieces = batch_pieces or runtime.batch_pieces
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        runtime: str = "auto",
+        precision: str = "auto",
+        *,
+        device: str | None = None,
+        batch_pieces: int | None = None,
+    ) -> Tagger:
+        """Load a bundle, or a plain Hugging Face folder with a token-classification model.
+
+        Args:
+            path: the folder.
+            runtime: `torch`; `auto` takes the fastest that is installed.
+            precision: `fp32`, the reference; `bf16`; `auto` takes bf16 where the device computes it fast.
+            device: `cpu`, `cuda` or `cuda:N`; None takes CUDA if it is there.
+            batch_pieces: pieces in a batch, padding included; None is what suits the device.
+
+        Raises:
+            InputError: the folder is no bundle, is damaged, or a name is unknown.
+            MissingExtraError: the runtime is not installed.
+        """
+        meta = read_meta(path)
+        for notice in meta.notices:
+            _log.warning("%s", notice)
+        table = PieceTable(load_tokenizer(path))
+        loaded = load_runtime(path, runtime=runtime, precision=precision, device=device)
+        return cls(loaded, table, meta, batch_pieces=batch_pieces)
+
+    @overload
+    def __call__(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]  # a str is an iterable
+    @overload
+    def __call__(self, texts: Iterable[str]) -> list[list[Entity]]: ...
+    def __call__(self, texts: str | Iterable[str]) -> list[Entity] | list[list[Entity]]:
+        """Find the entities of a text, or of each of several.
+
+        For every entity, `text[entity.start:entity.end] == entity.text`.
+        """
+        if isinstance(texts, str):
+            return list(next(self.stream([texts])).entities)
+        return [list(prediction.entities) for prediction in self.stream(texts)]
+
+    def tag(self, words: Sequence[str]) -> list[str]:
+        """Tag the words of one sentence: one tag a word."""
+        [prediction] = self.predict_words([_words(words)])
+        return list(prediction.tags)
+
+    def probabilities(self, words: Sequence[str]) -> list[dict[str, float]]:
+        """Return, for each word of one sentence, the probability of every tag, before any decoding."""
+        scores, self.batch_pieces = word_log_probabilities(
+            self.runtime, self._encode([_words(words)]), self.labels, batch_pieces=self.batch_pieces
+        )
+        return [dict(zip(self.labels.names, row, strict=True)) for row in np.exp(scores).tolist()]
+
+    def predict(self, texts: Iterable[str]) -> list[Prediction]:
+        """Split texts into words and tag them; see `Prediction`."""
+        return list(self.stream(texts))
+
+    def predict_words(self, sentences: Iterable[Sequence[str]]) -> list[Prediction]:
+        """Tag sentences that are split already; offsets count in the words joined by single blanks."""
+        return self.predict_sentences(
+            [Sentence(str(number), _words(words)) for number, words in enumerate(sentences, 1)]
+        )
+
+    def stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+        """Split and tag texts, a chunk at a time, as they are asked for."""
+        if isinstance(texts, str):
+            raise InputError("one text was given, not several", mend="put it in a list")
+        numbered = (self.split(text, str(number)) for number, text in enumerate(texts, 1))
+        for chunk in _chunks(numbered):
+            yield from self._predict(chunk)
+
+    def predict_sentences(self, sentences: Iterable[Sentence]) -> list[Prediction]:
+        """Tag sentences; where they have `text`, `starts` and `ends`, offsets count in that text."""
+        return [prediction for chunk in _chunks(sentences) for prediction in self._predict(chunk)]
+
+    def split(self, text: str, name: str = "1") -> Sentence:
+        """Split a text into words by the bundle's splitter.
+
+        Args:
+            text: the text.
+            name: what to call it in an error.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"text {name} is {type(text).__name__}, not str", mend="give texts as strings")
+        words, starts, ends = split_words(text, self.meta.splitter)
+        return Sentence(name, words, text=text, starts=starts, ends=ends)
+
+    def tag_ids(self, sentences: Sequence[Sequence[str]]) -> WordTags:
+        """Tag sentences and return the tags' ids, flat over sentences; for scoring."""
+        return self._tag(self._encode(sentences))
+
+    def _encode(self, sentences: Sequence[Sequence[str]], names: Sequence[str] | None = None) -> Encoded:
+        return encode_words(
+            self.table,
+            sentences,
+            limit=self.meta.max_pieces,
+            overlap=self.meta.overlap,
+            on_overflow=self.meta.on_overflow,
+            names=names,
+        )
+
+    def _tag(self, encoded: Encoded) -> WordTags:
+        tagged = tag_words(
+            self.runtime,
+            encoded,
+            self.labels,
+            valid_tags=self.meta.valid_tags,
+            batch_pieces=self.batch_pieces,
+        )
+        self.batch_pieces = tagged.batch_pieces
+        return tagged
+
+    def _predict(self, sentences: Sequence[Sentence]) -> Iterator[Prediction]:
+        names = [sentence.id for sentence in sentences]
+        encoded = self._encode([sentence.tokens for sentence in sentences], names)
+        tagged = self._tag(encoded)
+        spans = self.labels.spans(tagged.ids, encoded.word_offsets)
+        borders = np.searchsorted(spans.starts, encoded.word_offsets).tolist()
+        tags = [self.labels.names[position] for position in tagged.ids.tolist()]
+        scores = tagged.probabilities.tolist()
+        cut = np.concatenate(([0], np.cumsum(encoded.word_positions < 0)))
+        lost = np.diff(cut[encoded.word_offsets]).tolist()
+        found = list(zip(spans.types.tolist(), spans.starts.tolist(), spans.ends.tolist(), strict=True))
+        for number, (first, last) in enumerate(pairwise(encoded.word_offsets.tolist())):
+            text, starts, ends = _place(sentences[number])
+            entities = [
+                Entity(
+                    label=self.labels.types[kind],
+                    start=starts[start - first],
+                    end=ends[end - 1 - first],
+                    word_start=start - first,
+                    word_end=end - first,
+                    text=text[starts[start - first] : ends[end - 1 - first]],
+                    score=sum(scores[start:end]) / (end - start),
+                )
+                for kind, start, end in found[borders[number] : borders[number + 1]]
+            ]
+            yield Prediction(
+                words=sentences[number].tokens,
+                starts=starts,
+                ends=ends,
+                tags=tags[first:last],
+                scores=scores[first:last],
+                entities=entities,
+                lost_words=lost[number],
+            )
+
+
+def _words(words: Sequence[str]) -> Sequence[str]:
+    if isinstance(words, str):
+        raise InputError("a text was given where words are wanted", mend="use tagger(text), or split it")
+    for word in words:
+        if not isinstance(word, str):
+            raise InputError(f"a word is {word!r}, not text", mend="give every word as a string")
+    return words
+
+
+def _place(sentence: Sentence) -> tuple[str, Sequence[int], Sequence[int]]:
+    """Return a sentence's text and its words' offsets; by default the words joined by single blanks."""
+    if sentence.text is not None and sentence.starts is not None and sentence.ends is not None:
+        return sentence.text, sentence.starts, sentence.ends
+    ends = [end - 1 for end in accumulate(len(word) + 1 for word in sentence.tokens)]
+    starts = [0, *(end + 1 for end in ends[:-1])][: len(ends)]
+    return " ".join(sentence.tokens), starts, ends
+
+
+def _chunks(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
+    """Cut a stream of sentences into chunks by their number and their length."""
+    chunk: list[Sentence] = []
+    characters = 0
+    for sentence in sentences:
+        chunk.append(sentence)
+        characters += sum(map(len, sentence.tokens))
+        if len(chunk) == CHUNK_TEXTS or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
