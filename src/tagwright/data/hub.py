@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from tagwright.config import DataSettings
 from tagwright.data.corpus import SPLITS
@@ -72,12 +77,19 @@ def read_hub(
     """
     datasets = require("datasets", "train")
     spec = f"hub:{name}" + (f":{config}" if config else "") + (f"@{revision}" if revision else "")
+    cache = str(cache_dir or datasets.config.HF_DATASETS_CACHE)
+    cached = (Path(cache) / name.replace("/", "___")).exists()
+    if not (cached or Path(name).exists() or _reachable()):
+        raise _unreachable(spec)
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel("ERROR")  # it tells of each retry at length
     try:
-        loaded = datasets.load_dataset(
-            name, config, revision=revision, cache_dir=None if cache_dir is None else str(cache_dir)
-        )
+        loaded = datasets.load_dataset(name, config, revision=revision, cache_dir=cache)
     except Exception as error:  # foreign code: whatever it raises becomes one line
         raise _explain(error, spec) from None
+    finally:
+        logger.setLevel(level)
     licence = next((part.info.license for part in loaded.values() if part.info.license), None)
     return read_splits(loaded, spec, settings=settings or DataSettings(), split=split), licence
 
@@ -106,16 +118,32 @@ def read_splits(
     return parts
 
 
+def _reachable() -> bool:
+    """Ask once whether the Hub's name resolves: its client would try for half a minute."""
+    if getproxies() or os.environ.get("HF_HUB_OFFLINE"):
+        return True  # a proxy resolves names itself; offline, the client answers at once
+    host = urlsplit(require("huggingface_hub", "train").constants.ENDPOINT).hostname
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def _unreachable(spec: str) -> RunError:
+    return RunError(
+        "the Hub cannot be reached, and the dataset is not in the local cache",
+        where=spec,
+        mend="offline, give a folder or a file, or load it once with a network and set HF_HUB_OFFLINE=1",
+    )
+
+
 def _explain(error: Exception, spec: str) -> InputError | RunError:
     text = " ".join(str(error).split())
     kind = type(error).__name__
     chain = {kind, type(error.__cause__).__name__, type(error.__context__).__name__}
     if _OFFLINE & chain or "Couldn't reach" in text:
-        return RunError(
-            "the Hub cannot be reached, and the dataset is not in the local cache",
-            where=spec,
-            mend="offline, give a folder or a file, or load it once with a network and set HF_HUB_OFFLINE=1",
-        )
+        return _unreachable(spec)
     if "script" in text:
         return InputError(
             "the dataset is a script, which datasets >= 4 does not run",
