@@ -15,26 +15,22 @@ __all__ = ["evaluate_command"]
 @with_data_settings
 def evaluate_command(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder of a tagger.")],
-    given: dict[str, Any],
+    *,
     data: DataOption,
     split: Split = "test",
-    precision: Annotated[
-        str, typer.Option("--precision", metavar="P", help="auto, fp32 or bf16.")
-    ] = "auto",
+    precision: Annotated[str, typer.Option("--precision", metavar="P", help="auto, fp32 or bf16.")] = "auto",
     as_json: AsJson = False,
+    given: dict[str, Any],
 ) -> None:
     """Score a tagger on a labelled split."""
-    from rich.console import Console
-
     from tagwright.config import DataSettings
-    from tagwright.report.terminal import score_table
+    from tagwright.report.terminal import score_table, show
     from tagwright.train.evaluate import evaluate
 
     scores = evaluate(bundle, data, split=split, precision=precision, settings=DataSettings(**given))
-    notes = Console(stderr=True)
-    for line in scores.notices:
-        notes.print(line, highlight=False, markup=False)
+    for notice in scores.notices:
+        typer.echo(f"tagwright: {notice}", err=True)
     if as_json:
-        typer.echo(json.dumps(scores.to_dict()))
-        return
-    Console().print(score_table(scores.to_dict()))
+        typer.echo(json.dumps(scores.to_dict(), ensure_ascii=False))
+    else:
+        show(score_table(scores.to_dict()))

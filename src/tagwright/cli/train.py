@@ -26,9 +26,7 @@ def train_command(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", metavar="ENCODER", help="minilm (offline), a folder, or a name on the Hub."
-        ),
+        typer.Option("--model", metavar="ENCODER", help="minilm (offline), a folder, or a name on the Hub."),
     ] = None,
     out: RunFolder = None,
     resume: Annotated[
@@ -42,21 +40,15 @@ def train_command(
     The folder at --out (by default runs/DATA-ENCODER) becomes the tagger: a plain Hugging Face folder with
     tagwright.json beside it.
     """
-    from rich.console import Console
-
-    from tagwright.report.terminal import score_table
+    from tagwright.report.terminal import score_table, show
     from tagwright.train.engine import train
 
     trained = train(
         recipe, data=data, model=model, out=out, resume=resume, overwrite=overwrite, settings=settings or []
     )
-    console = Console()
     for split, scores in trained.scores.items():
-        console.print(f"\n{split}", style="bold")
-        console.print(score_table(scores))
-    console.print(
-        f"{trained.pieces:,} tokens in {trained.seconds:,.0f} s of training: "
-        f"{trained.pieces / max(trained.seconds, 1e-9):,.0f} tokens/s",
-        highlight=False,
-    )
-    console.print(f"the tagger is in {trained.path}", highlight=False, soft_wrap=True)
+        typer.echo(f"\n{split}")
+        show(score_table(scores))
+    speed = trained.pieces / max(trained.seconds, 1e-9)
+    typer.echo(f"\n{trained.pieces:,} tokens in {trained.seconds:,.0f} s of training: {speed:,.0f} tokens/s")
+    typer.echo(f"the tagger is in {trained.path}")

@@ -121,7 +121,7 @@ def train(
 
     def note(line: str) -> None:
         notices.append(line)
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     corpus = _read(recipe, source, note)
     labels = corpus.labels

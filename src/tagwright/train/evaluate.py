@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tagwright.config import DataSettings
 from tagwright.data.load import read_corpus
+from tagwright.encode.windows import encode_words
 from tagwright.encode.words import split_words
 from tagwright.errors import InputError
+from tagwright.predict.decoding import tag_words
 from tagwright.predict.tagger import Tagger
 from tagwright.score.counts import Scores, score_tags
 from tagwright.tags import LabelMap, Scheme, convert_tags
@@ -62,17 +63,28 @@ def evaluate(
     known = set(tagger.labels.names)
     foreign = sorted(set(chain.from_iterable(gold)) - known)
     labels = LabelMap([*tagger.labels.names, *foreign], scheme)
-    tagged = tagger.tag_sentences(sentences)
+    meta = tagger.meta
+    encoded = encode_words(
+        tagger.table,
+        sentences,
+        limit=meta.max_pieces,
+        overlap=meta.overlap,
+        on_overflow=meta.on_overflow,
+        names=[f"{split}, sentence {identifier}" for identifier in part["id"][:]],
+    )
+    tagged = tag_words(
+        tagger.runtime, encoded, tagger.labels, valid_tags=meta.valid_tags, batch_pieces=tagger.batch_pieces
+    )
     scores = score_tags(
         labels.ids(chain.from_iterable(gold)),
-        np.asarray(tagged.ids),
-        tagged.offsets,
+        tagged.ids,
+        encoded.word_offsets,
         labels,
-        lost_words=tagged.lost_words,
+        lost_words=encoded.lost_words,
     )
-    notices = [*corpus.notices]
+    notices = [*corpus.notices, *scores.notices]
     if foreign:
         notices.append(f"the tagger does not know {', '.join(foreign)}: all of them count as missed")
     if scores.lost_words:
         notices.append(f"{scores.lost_words} words lie beyond the window and are lost (on_overflow=truncate)")
-    return scores.with_notices(notices)
+    return replace(scores, notices=tuple(notices))

@@ -76,7 +76,9 @@ class RunDisplay(transformers.TrainerCallback):  # type: ignore[misc]  # transfo
                 facts=self._facts(state),
             )
         elif state.global_step % self._lines == 0:
-            self.console.print(f"{self._epoch(args, state)}  {self._facts(state)}", highlight=False)
+            self.console.print(
+                f"{self._epoch(args, state)}  {self._facts(state)}", highlight=False, soft_wrap=True
+            )
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Take the loss."""
@@ -93,6 +95,7 @@ class RunDisplay(transformers.TrainerCallback):  # type: ignore[misc]  # transfo
             f"(precision {metrics['eval_precision']:.4f}, recall {metrics['eval_recall']:.4f}, "
             f"strict F1 {metrics['eval_strict_f1']:.4f})" + ("  best so far" if better else ""),
             highlight=False,
+            soft_wrap=True,
         )
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
