@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from copy import deepcopy
 from itertools import repeat
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tagwright.encode.prefix import PROBES, backend_of, find_prefix_space
+from tagwright.encode.prefix import PROBES, backend_of, copy_of, find_prefix_space
 from tagwright.errors import InputError
 
 __all__ = ["PieceTable", "ranges"]
@@ -68,13 +67,7 @@ class PieceTable:
             InputError: not a fast tokenizer.
         """
         backend = backend_of(tokenizer)
-        copy = deepcopy(backend)
-        copy.no_truncation()
-        copy.no_padding()
-        copy.encode_special_tokens = backend.encode_special_tokens
-        if getattr(copy.model, "dropout", None):
-            copy.model.dropout = None
-        self.tokenizer, self.add_prefix_space = find_prefix_space(copy)
+        self.tokenizer, self.add_prefix_space = find_prefix_space(copy_of(backend))
         self.before, self.after = _special_pieces(self.tokenizer)
         self.pad_id = _special_id(tokenizer, backend, "pad", default=0)
         self.unk_id = _special_id(tokenizer, backend, "unk", default=self.pad_id)

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, normalizers
 
 from tagwright.errors import InputError
 
-__all__ = ["PROBES", "backend_of", "find_prefix_space", "with_prefix_space"]
+__all__ = ["PROBES", "backend_of", "copy_of", "find_prefix_space", "with_prefix_space"]
 
 PROBES = ("the", "a", "in", "of", "and", "not", "can't", "I'm", "U.S.", "Berlin", "7", "x2")
 """Words to probe a tokenizer with: frequent ones, and some that are split before they are encoded."""
@@ -36,6 +36,27 @@ def backend_of(tokenizer: Any) -> Tokenizer:
     )
 
 
+def copy_of(backend: Tokenizer) -> Tokenizer:
+    """Copy a tokenizer as far as encoding words needs it: truncation, padding and BPE dropout are off.
+
+    The model itself, which nothing here changes, is shared: a copy through JSON would cost time and memory, and
+    moves the scores of a Unigram model by a unit in the last place, enough to break a tie the other way.
+    """
+    if getattr(backend.model, "dropout", None):
+        copy = deepcopy(backend)
+        copy.model.dropout = None
+        copy.no_truncation()
+        copy.no_padding()
+    else:
+        copy = Tokenizer(backend.model)
+        copy.normalizer = backend.normalizer
+        copy.pre_tokenizer = backend.pre_tokenizer
+        copy.post_processor = backend.post_processor
+        copy.add_tokens([token for _, token in sorted(backend.get_added_tokens_decoder().items())])
+    copy.encode_special_tokens = backend.encode_special_tokens
+    return copy
+
+
 def find_prefix_space(tokenizer: Tokenizer) -> tuple[Tokenizer, bool | None]:
     """Return the tokenizer, or a copy of it, that encodes a single word as it stands in running text.
 
@@ -51,20 +72,16 @@ def find_prefix_space(tokenizer: Tokenizer) -> tuple[Tokenizer, bool | None]:
     def agreement(candidate: Tokenizer) -> int:
         return sum(_alone(candidate, word) == pieces for word, pieces in zip(PROBES, expected, strict=True))
 
-    reached = agreement(tokenizer)
-    if reached == len(PROBES):
-        return tokenizer, True if _prefixes(tokenizer) else None
-    best, best_reached = tokenizer, reached
-    for switch in (_switch_settings, _switch_normalizer):
-        candidate = deepcopy(tokenizer)
-        candidate.encode_special_tokens = tokenizer.encode_special_tokens
-        switch(candidate)
-        reached = agreement(candidate)
-        if reached > best_reached:
-            best, best_reached = candidate, reached
-    if best is not tokenizer:
+    best, reached = tokenizer, agreement(tokenizer)
+    if reached < len(PROBES):
+        for switch in (_switch_settings, _switch_normalizer):
+            candidate = copy_of(tokenizer)
+            switch(candidate)
+            if agreement(candidate) > reached:
+                best, reached = candidate, agreement(candidate)
+    if best is not tokenizer or _prefixes(tokenizer):
         return best, True
-    return tokenizer, _prefixes(tokenizer)
+    return tokenizer, None if reached == len(PROBES) else False
 
 
 def with_prefix_space(tokenizer: Any) -> Any:
@@ -79,12 +96,9 @@ def with_prefix_space(tokenizer: Any) -> Any:
     Raises:
         InputError: not a fast tokenizer.
     """
-    backend = backend_of(tokenizer)
-    quiet = deepcopy(backend)
-    quiet.no_truncation()
-    quiet.no_padding()
-    found, _ = find_prefix_space(quiet)
-    if found is quiet:
+    copy = copy_of(backend_of(tokenizer))
+    found, _ = find_prefix_space(copy)
+    if found is copy:
         return tokenizer
     changed = deepcopy(tokenizer)
     target = backend_of(changed)
