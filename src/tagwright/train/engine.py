@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 import transformers
 from rich.console import Console
 
@@ -22,8 +16,6 @@ from tagwright.data.corpus import Corpus
 from tagwright.data.load import read_corpus
 from tagwright.data.split import hold_out
 from tagwright.encode.align import PieceTable
-from tagwright.encode.batches import collate, piece_labels
-from tagwright.encode.windows import encode_words
 from tagwright.encode.words import check_splitter, split_words
 from tagwright.errors import InputError, RunError
 from tagwright.model.bundle import BundleMeta, save_bundle
@@ -31,20 +23,17 @@ from tagwright.model.network import Network, build_network
 from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
-from tagwright.train.faststep import FastStep
 from tagwright.train.progress import RunDisplay, StopOnInterrupt
-from tagwright.train.recipe import device_of, resolve
+from tagwright.train.recipe import resolve
 from tagwright.train.record import make_record
-from tagwright.train.trainer import Part, SaveEvery, TaggerTrainer, score_part
+from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
+from tagwright.train.scoring import Part, score_part
+from tagwright.train.setup import build_trainer, describe, encode_split
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from datasets import DatasetDict
 
 __all__ = ["Trained", "train"]
-
-CHECKPOINTS = "checkpoints"
-STATE = "run.json"
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -109,13 +98,9 @@ def train(
     check_splitter(recipe.encode.splitter)
     if isinstance(source, str | Path):
         recipe.data.source = str(source)
-    run = (
-        Path(out)
-        if out is not None
-        else Path("runs") / _slug(f"{recipe.data.source or 'data'}-{recipe.model.encoder}")
-    )
+    run = Path(out) if out is not None else default_run(recipe.data.source or "data", recipe.model.encoder)
     folder = run / CHECKPOINTS
-    _check_run(run, resume=resume, overwrite=overwrite)
+    check_run(run, resume=resume, overwrite=overwrite)
 
     notices: list[str] = []
 
@@ -135,27 +120,27 @@ def train(
     recipe = resolve(recipe, network)
     for line in network.notices:
         note(line)
-    start = _prepare(folder, recipe, corpus, resume=resume, note=note)
+    start = prepare_run(folder, recipe, corpus, resume=resume, note=note)
 
     table = PieceTable(network.tokenizer)
-    parts = {name: _encode(corpus, name, table, recipe, note) for name in corpus.splits}
-    trainer, fast = _build_trainer(network, labels, parts, recipe, folder, table, callbacks, note)
+    parts = {name: encode_split(corpus, name, table, recipe, note) for name in corpus.splits}
+    trainer, fast = build_trainer(network, labels, parts, recipe, folder, table, callbacks, note)
     display = RunDisplay(console, lambda: trainer.pieces_seen)
     trainer.add_callback(display)
     interrupt = StopOnInterrupt()
     trainer.add_callback(interrupt)
-    note(_describe(recipe, trainer, parts))
+    note(describe(recipe, trainer, parts))
     try:
         with interrupt:
             trainer.train(resume_from_checkpoint=str(start) if start else None)
     except RunError as error:
-        raise _with_resume(error, run, folder) from error
+        raise with_resume(error, run, folder) from error
     except KeyboardInterrupt:
-        raise _interrupted(run, folder) from None
+        raise interrupted(run, folder) from None
     finally:
         display.close()
     if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
-        raise _interrupted(run, folder)
+        raise interrupted(run, folder)
 
     best = trainer.state.global_step
     if recipe.train.keep_best and trainer.state.best_global_step not in (None, 0, best):
@@ -197,35 +182,6 @@ def _load_recipe(
     return loaded
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "run"
-
-
-def _check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
-        raise InputError("--resume and --overwrite exclude each other", mend="give one of them")
-    if run.exists() and not run.is_dir():
-        raise InputError("this is a file, not a folder for a run", where=str(run), mend="name another --out")
-    taken = run.is_dir() and any(run.iterdir())
-    if taken and not resume and not overwrite:
-        raise InputError(
-            "there is a run here already", where=str(run), mend="give --resume, --overwrite or another --out"
-        )
-    if resume and not (run / CHECKPOINTS / STATE).exists():
-        done = (run / "tagwright.json").exists()
-        raise InputError(
-            "the run here is complete; there is nothing to resume"
-            if done
-            else "there is no run here to resume",
-            where=str(run),
-            mend="give --overwrite to train anew" if done else "leave --resume out",
-        )
-    if overwrite and taken and not (run / CHECKPOINTS).is_dir() and not (run / "config.json").exists():
-        raise InputError(
-            "this folder holds something else than a run", where=str(run), mend="name another --out"
-        )
-
-
 def _read(recipe: Recipe, source: Any, note: Callable[[str], None]) -> Corpus:
     splitter = recipe.encode.splitter
     corpus = read_corpus(source, settings=recipe.data, split=lambda text: split_words(text, splitter))
@@ -246,140 +202,6 @@ def _read(recipe: Recipe, source: Any, note: Callable[[str], None]) -> Corpus:
     return corpus
 
 
-def _prepare(
-    folder: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, note: Callable[[str], None]
-) -> Path | None:
-    """Get the checkpoints' folder ready; return the checkpoint to start from."""
-    asked = recipe.model_dump(mode="json")
-    if not resume:
-        checkpoint.discard(folder)
-        folder.mkdir(parents=True)
-        state = {"recipe": asked, "data_sha256": corpus.sha256}
-        (folder / STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
-        return None
-    before = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    if before["data_sha256"] != corpus.sha256:
-        raise InputError(
-            "the data is not what the run began with", where=str(folder), mend="give --overwrite"
-        )
-    for section, fields in before["recipe"].items():
-        for field, value in fields.items():
-            now = asked.get(section, {}).get(field)
-            if now != value and (section, field) != ("data", "source"):
-                raise InputError(
-                    f"the run began with {section}.{field} = {value!r}, not {now!r}",
-                    where=str(folder),
-                    mend="give the same recipe, or --overwrite to begin anew",
-                )
-    start = checkpoint.newest(folder)
-    note(
-        f"going on from step {checkpoint.step_of(start)}" if start else "no whole checkpoint: beginning anew"
-    )
-    return start
-
-
-def _encode(
-    corpus: Corpus, name: str, table: PieceTable, recipe: Recipe, note: Callable[[str], None]
-) -> Part:
-    split: Dataset = corpus.splits[name]
-    encoded = encode_words(
-        table,
-        split["tokens"][:],
-        limit=recipe.encode.max_pieces or 512,
-        overlap=recipe.encode.overlap,
-        on_overflow=recipe.encode.on_overflow,
-        names=[f"{name}, sentence {identifier}" for identifier in split["id"][:]],
-    )
-    if encoded.lost_words:
-        note(f"{name}: {encoded.lost_words} words lie beyond the window and are lost (on_overflow=truncate)")
-    tags = np.fromiter(chain.from_iterable(split["ner_tags"][:]), dtype=np.int64)
-    return Part(encoded, tags)
-
-
-def _build_trainer(
-    network: Network,
-    labels: LabelMap,
-    parts: dict[str, Part],
-    recipe: Recipe,
-    folder: Path,
-    table: PieceTable,
-    callbacks: Sequence[transformers.TrainerCallback],
-    note: Callable[[str], None],
-) -> tuple[TaggerTrainer, FastStep | None]:
-    settings = recipe.train
-    part = parts["train"]
-    transformers.set_seed(settings.seed)
-    device = device_of()
-    fast = None
-    if settings.fast_step and device.type == "cpu":
-        rows = np.unique(np.concatenate([part.encoded.ids, [table.pad_id, table.unk_id]]))
-        rank = int(os.environ.get("RANK", "0"))
-        fast = FastStep(
-            network.model, rows, bf16=settings.precision == "bf16", seed=settings.seed, process=rank
-        )
-        sample = collate(part.encoded, np.argsort(part.encoded.lengths, kind="stable")[::-1][[0, -1]])
-        reason = fast.apply({name: torch.from_numpy(values[:, :64]) for name, values in sample.items()})
-        if reason is not None:
-            fast = None
-            note(f"training without the fast step, which this encoder does not fit ({reason})")
-    steps = -(-len(part.encoded.lengths) // (settings.batch_size * settings.accumulation)) * settings.epochs
-    arguments = transformers.TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        bf16=settings.precision == "bf16" and fast is None,
-        use_cpu=device.type == "cpu",
-        seed=settings.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        metric_for_best_model="f1",
-        greater_is_better=True,
-        logging_strategy="steps",
-        logging_steps=max(1, min(10, int(steps) // 20)),
-        logging_nan_inf_filter=False,
-        report_to=settings.report_to or "none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        save_total_limit=None,
-    )
-    more = list(callbacks)
-    if settings.save_steps is not None:
-        more.append(SaveEvery(settings.save_steps))
-    if settings.early_stopping is not None:
-        more.append(transformers.EarlyStoppingCallback(early_stopping_patience=settings.early_stopping))
-    trainer = TaggerTrainer(
-        network.model,
-        arguments,
-        recipe=recipe,
-        labels=labels,
-        train=part,
-        piece_labels=piece_labels(
-            part.encoded, part.tags, label_pieces=recipe.encode.label_pieces, labels=labels
-        ),
-        validation=parts["validation"],
-        fast=fast,
-        callbacks=more,
-    )
-    return trainer, fast
-
-
-def _describe(recipe: Recipe, trainer: TaggerTrainer, parts: dict[str, Part]) -> str:
-    settings = recipe.train
-    sentences = len(parts["train"].encoded.word_offsets) - 1
-    return (
-        f"training {recipe.model.encoder} on {sentences:,} sentences "
-        f"({len(parts['train'].tags):,} words, {int(parts['train'].encoded.lengths.sum()):,} pieces): "
-        f"{settings.epochs:g} epochs, batch {settings.batch_size}, learning rate {settings.learning_rate:g}, "
-        f"{settings.precision}, seed {settings.seed}" + (", fast step" if trainer.fast is not None else "")
-    )
-
-
 def _score(
     network: Network, labels: LabelMap, parts: dict[str, Part], recipe: Recipe
 ) -> dict[str, dict[str, Any]]:
@@ -390,25 +212,3 @@ def _score(
         for name in ("validation", "test")
         if name in parts
     }
-
-
-def _with_resume(error: RunError, run: Path, folder: Path) -> RunError:
-    last = checkpoint.newest(folder)
-    where = f"; the checkpoint of step {checkpoint.step_of(last)} is in {folder}" if last else ""
-    return RunError(error.what + where, where=error.where or str(run), mend=error.mend)
-
-
-def _interrupted(run: Path, folder: Path) -> RunError:
-    last = checkpoint.newest(folder)
-    if last is None:
-        error = RunError(
-            "interrupted before the first checkpoint", where=str(run), mend="begin anew with --overwrite"
-        )
-    else:
-        error = RunError(
-            f"interrupted; step {checkpoint.step_of(last)} is saved",
-            where=str(run),
-            mend=f"go on with the same call and --resume (--out {run})",
-        )
-    error.exit_code = INTERRUPTED
-    return error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,34 +18,20 @@ from torch.utils.data import DataLoader, Dataset
 
 from tagwright.config import Recipe
 from tagwright.encode.batches import collate
-from tagwright.encode.windows import Encoded
 from tagwright.errors import RunError
 from tagwright.model.huggingface import quiet
-from tagwright.predict.decoding import tag_words
-from tagwright.score.counts import Scores, score_tags
+from tagwright.score.counts import Scores
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
 from tagwright.train.faststep import FastStep
 from tagwright.train.optimizer import build_optimizer, clip
 from tagwright.train.sampler import BatchOrder
+from tagwright.train.scoring import LiveRuntime, Part, score_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["LiveRuntime", "Part", "SaveEvery", "TaggerTrainer", "token_loss"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One split, encoded.
-
-    Attributes:
-        encoded: its windows.
-        tags: int64, shape (words,): the gold tag of each word.
-    """
-
-    encoded: Encoded
-    tags: NDArray[np.int64]
+__all__ = ["SaveEvery", "TaggerTrainer", "token_loss"]
 
 
 class _Windows(Dataset[int]):
@@ -60,30 +45,6 @@ class _Windows(Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
-
-
-class LiveRuntime:
-    """The model in training, as a runtime of `tagwright.predict`."""
-
-    name = "torch"
-
-    def __init__(self, model: PreTrainedModel, precision: str, *, autocast: bool, batch_pieces: int) -> None:
-        self.model = model
-        self.device = str(model.device)
-        self.batch_pieces = batch_pieces
-        self.precision = precision
-        self.autocast = autocast
-
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score a batch: int64 (batch, pieces) in, float32 (batch, pieces, labels) out."""
-        device = self.model.device
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
-            scores = self.model(
-                input_ids=torch.from_numpy(input_ids).to(device),
-                attention_mask=torch.from_numpy(attention_mask).to(device),
-            ).logits
-        result: NDArray[np.float32] = scores.float().cpu().numpy()
-        return result
 
 
 class SaveEvery(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
@@ -293,20 +254,6 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
     def load_weights(self, folder: Path) -> None:
         """Take the weights of a checkpoint."""
         self._load_from_checkpoint(str(folder))
-
-
-def score_part(runtime: Any, part: Part, labels: LabelMap, recipe: Recipe) -> Scores:
-    """Tag an encoded split with a runtime, and count."""
-    tagged = tag_words(
-        runtime,
-        part.encoded,
-        labels,
-        valid_tags=recipe.predict.valid_tags,
-        batch_pieces=recipe.predict.batch_pieces,
-    )
-    return score_tags(
-        part.tags, tagged.ids, part.encoded.word_offsets, labels, lost_words=part.encoded.lost_words
-    )
 
 
 def _is_disk_error(error: Exception) -> bool:
