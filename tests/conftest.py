@@ -3,7 +3,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The same examples on every run, and no deadline: the clock of a shared machine says nothing.
+hypothesis.settings.register_profile("tagwright", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("tagwright")
 
 # Set before any library reads them: no test uses the network, spins on a busy core, or sees the user's data.
 os.environ |= {

@@ -78,6 +78,7 @@ def test_ids_documents_and_lines() -> None:
         (b"\n \n\t\n", "f: the file holds no sentence"),
         (b"\xef\xbb\xbf", "f: the file holds no sentence"),
         (b"I\nlive\n\nhere\n", "f:1: the file holds words only"),
+        (b"word,tag\na,O\n", "f:1: the columns are not separated by tabs or blanks"),
         (b"a\tO\nb\n", "f:2: too few columns: 1 column ('b')"),
         (b"a\tO\nb\t\n", "f:2: too few columns"),
         (b"a\tO\n\tO\n", "f:2: the word is empty"),

@@ -134,6 +134,18 @@ def test_running_text_is_not_taken_for_tags(tmp_path: Path) -> None:
         read_corpus(tmp_path / "f.txt")
 
 
+def test_columns_that_change_without_any_o_are_not_taken_for_tags(tmp_path: Path) -> None:
+    (tmp_path / "f.txt").write_text("Ana lives in Porto .\nShe likes it .\n")
+    with pytest.raises(InputError, match=r"f\.txt:2: the number of columns changes"):
+        read_corpus(tmp_path / "f.txt")
+
+
+@pytest.mark.parametrize("tags", ["o b-x", "O B_x I_x", "O B:x"])
+def test_misspelled_prefixes_are_not_taken_for_types(tmp_path: Path, tags: str) -> None:
+    with pytest.raises(InputError, match=r"train\.conll:2: the tag '[bB].x' has no prefix that is known"):
+        read_corpus(write(tmp_path, train=tags))
+
+
 def test_the_label_map_covers_all_splits_and_what_train_lacks_is_told(tmp_path: Path) -> None:
     corpus = read_corpus(write(tmp_path, train="B-z I-z O", dev="B-z O", test="B-a B-z | B-a"))
     assert corpus.labels.names == ("O", "B-a", "I-a", "B-z", "I-z")

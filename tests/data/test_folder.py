@@ -71,6 +71,7 @@ def test_one_file_is_one_split(tmp_path: Path, name: str, split: str) -> None:
     [
         ("owner/name", "for a dataset of the Hub write hub:owner/name"),
         ("wnut16", r"a name of the catalogue \(sample, wnut17\)"),
+        ("", "no data is named"),
         ("/no/such/file.conll", "there is no such file or folder"),
     ],
 )

@@ -140,7 +140,7 @@ def test_misfits_and_overlaps_follow_the_settings(tmp_path: Path) -> None:
         },
     )
     with pytest.raises(
-        InputError, match=r"1 span off word borders: .*:1: person 0\.\.2 'An' -> 0\.\.3 'Ana'; misfits="
+        InputError, match=r"1 span off word borders: .*:1: person 0\.\.2 'An' -> 0\.\.3 'Ana'; --misfits="
     ):
         read_corpus(path)
     with pytest.raises(
@@ -174,6 +174,7 @@ def test_misfits_and_overlaps_follow_the_settings(tmp_path: Path) -> None:
             "f:2: starts and ends do not",
         ),
         ('{"text": "a", "spans": [[0, 1, "x"]]}', "f:2: this row has a text"),
+        ('{"tokens": ["a"], "tags": [' + "1" * 5000 + "]}", "f:2: not JSON that can be read"),
         ("[" * 100_000, "f:2: "),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -17,6 +18,7 @@ from tagwright.tags.scheme import Scheme, split_tag
 
 __all__ = ["build_corpus"]
 
+_MISSPELLED = re.compile(r"[BIESLUbieslu] ?[-_:/] ?.")
 _SHOWN = 5  # examples in a notice
 
 
@@ -138,8 +140,23 @@ def _check_mixture(parts: Mapping[str, Rows], seen: set[str]) -> None:
 
 
 def _check_bare(parts: Mapping[str, Rows], seen: set[str]) -> None:
-    """Refuse running text: its last words pass for tags without a prefix, but hardly any stands twice."""
+    """Refuse what passes for tags without a prefix: the last words of running text, and misspelled prefixes."""
     size = sum(len(rows.tags) for rows in parts.values())
+    labelled = {tag for tag in seen if tag not in ("O", "o")}
+    if labelled and all(split_tag(tag)[1] == tag and _MISSPELLED.match(tag) for tag in labelled):
+        where, tag = _first(parts, labelled)
+        raise InputError(
+            f"the tag {tag!r} has no prefix that is known",
+            where=where,
+            mend="write prefixes as a capital letter and a hyphen, such as B-person, and O for other words",
+        )
+    ragged = [f"{rows.source}:{rows.ragged}" for rows in parts.values() if rows.ragged]
+    if "O" not in seen and ragged:
+        raise InputError(
+            "the number of columns changes, and no word is tagged O: this does not look like words with tags",
+            where=ragged[0],
+            mend="give CoNLL with one word and its tag on each line",
+        )
     if "O" not in seen and len(seen) > max(50, size // 2):
         raise InputError(
             f"the last column does not look like tags: {len(seen):,} different ones on {size:,} lines",
@@ -192,7 +209,7 @@ def _tell_invalid(invalid: list[InvalidTag], labels: LabelMap, settings: DataSet
     elif settings.tag_scheme and settings.tag_scheme != labels.scheme.value:
         fate = "read leniently in the conversion"
     else:
-        fate = "kept as they are (data.repair=true rewrites them)"
+        fate = "kept as they are (--repair rewrites them)"
     places = "; ".join(map(str, invalid[:_SHOWN])) + ("; …" if len(invalid) > _SHOWN else "")
     return f"{len(invalid):,} tags break the scheme {labels.scheme.value} ({shares}), {fate}: {places}"
 

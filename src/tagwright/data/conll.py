@@ -71,7 +71,7 @@ def parse_conll(text: str, source: str, *, word_column: int = 0, tag_column: int
     columns = _count_columns(lines)
     identifier: str | None = None
     document: str | None = None
-    documents = comments = begin = 0
+    documents = comments = begin = width = 0
     same = word_column - tag_column  # a line of so many columns has word and tag in one
     for number, line in enumerate(lines, 1):
         line = line.rstrip(_BLANK)
@@ -108,6 +108,10 @@ def parse_conll(text: str, source: str, *, word_column: int = 0, tag_column: int
             rows.ids.append(identifier)
             rows.documents.append(document)
             identifier = None
+        if len(fields) != width:
+            if width and not rows.ragged:
+                rows.ragged = number
+            width = len(fields)
         words.append(word)
         tags.append(tag)
     if len(words) > begin:
@@ -147,6 +151,12 @@ def _misshapen(
     """Say what is wrong with a line that yields no word and tag."""
     where = f"{source}:{number}"
     filled = [line.strip(_BLANK) for line in lines if line.strip(_BLANK)]
+    if len(fields) == 1 and re.search(r"[,;]", fields[0]) and re.search(r"[,;]", filled[0]):
+        return InputError(
+            "the columns are not separated by tabs or blanks",
+            where=where,
+            mend="write CoNLL with tabs instead of commas",
+        )
     if len(fields) == 1 and not any(
         "\t" in line or " " in line for line in filled if not line.startswith("# ")
     ):
@@ -160,7 +170,7 @@ def _misshapen(
         f"too few columns: {held} ({' '.join(fields)[:40]!r}), with the word in column {word_column}"
         f" and the tag in column {tag_column}",
         where=where,
-        mend="mend the line, or name the columns with --word-column and --tag-column",
+        mend="mend the line, or name the columns, counted from 0, with --word-column and --tag-column",
     )
 
 

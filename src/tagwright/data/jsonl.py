@@ -65,6 +65,10 @@ def _parse(text: str, source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             ) from None
         except RecursionError:
             raise InputError("the JSON is nested too deeply", where=f"{source}:{number}") from None
+        except ValueError:  # a number with thousands of digits
+            raise InputError(
+                "not JSON that can be read: a number is too long", where=f"{source}:{number}"
+            ) from None
 
 
 def _names_beside(path: Path) -> list[str] | None:

@@ -63,6 +63,8 @@ def read_corpus(
         parts = {
             part: read_rows([path], settings=settings, split=split) for part, path in found.files.items()
         }
+    elif str(source) == "":
+        raise InputError("no data is named", mend="give a file, a folder, hub:owner/name or a catalogue name")
     else:
         name = str(source)
         parts = _read_path(Path(source), settings, split, notices)

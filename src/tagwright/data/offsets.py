@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import regex
+import regex  # type: ignore[import-untyped]  # it ships no types
 
 __all__ = ["PlacedWords", "SplitText", "split_plain"]
 

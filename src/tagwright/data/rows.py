@@ -29,6 +29,7 @@ class Rows:
         misfits: character spans off word borders.
         declared: tags that the source declares (a feature's label list), whether they occur or not.
         notices: counted losses and facts, in words.
+        ragged: the first line with another number of columns than the first one; 0 if there is none.
         word_lines: whether each word stands on a line of its own.
     """
 
@@ -45,6 +46,7 @@ class Rows:
     misfits: list[Misfit] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    ragged: int = 0
     word_lines: bool = False
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tagwright.data.conll import write_conll
-from tagwright.data.corpus import Corpus, make_dataset
+from tagwright.data.corpus import SPLITS, Corpus, make_dataset
 from tagwright.errors import InputError, require
 
 __all__ = ["draw_documents", "hold_out", "split_files"]
@@ -36,6 +36,8 @@ def hold_out(corpus: Corpus, share: float = 0.1, seed: int = 0, *, name: str = "
         InputError: there is no train split, it has only one document, or the share is out of range.
     """
     train = corpus.require_split("train")
+    if name not in SPLITS:
+        raise InputError(f"a split cannot be called {name!r}", mend=f"call it {' or '.join(SPLITS[1:])}")
     if name in corpus.splits:
         raise InputError(f"the data has a {name} split already", where=corpus.source)
     marked = corpus.documents.get("train")
@@ -50,8 +52,8 @@ def hold_out(corpus: Corpus, share: float = 0.1, seed: int = 0, *, name: str = "
     drawn = set(held)
     kept = [row for row in range(len(tokens)) if row not in drawn]
     datasets = require("datasets", "train")
-    splits = {"train": _take(train, kept, "train"), name: _take(train, held, name)}
-    splits |= {split: rows for split, rows in corpus.splits.items() if split != "train"}
+    splits = dict(corpus.splits) | {"train": _take(train, kept, "train"), name: _take(train, held, name)}
+    splits = {split: splits[split] for split in sorted(splits, key=SPLITS.index)}
     documents = dict(corpus.documents)
     if marked:
         documents |= {"train": [marked[row] for row in kept], name: [marked[row] for row in held]}

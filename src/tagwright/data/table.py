@@ -207,12 +207,12 @@ class _Reader:
         if rows.misfits and settings.misfits == "error":
             raise InputError(
                 f"{_count(rows.misfits, 'span')} off word borders: {_list(rows.misfits)}",
-                mend="misfits=snap widens such spans to the words, misfits=drop leaves them out",
+                mend="--misfits=snap widens such spans to the words, --misfits=drop leaves them out",
             )
         if self.overlaps and settings.overlaps == "error":
             raise InputError(
                 f"{_count(self.overlaps, 'overlapping span')}: {_list(self.overlaps)}",
-                mend="overlaps=longest or overlaps=first keeps one of them",
+                mend="--overlaps=longest or --overlaps=first keeps one of them",
             )
         if self.overlaps:
             rows.notices.append(
