@@ -46,8 +46,9 @@ def grouped_batches(
 ) -> list[NDArray[np.int64]]:
     """Batch windows at random, those of similar length together.
 
-    The windows are shuffled and dealt into pools of fifty batches; a pool is sorted by length and cut into
-    batches, and the batches are shuffled. Same arguments, same batches, on every machine and process.
+    The windows are shuffled and dealt into at least two pools of at most fifty batches; a pool is sorted by
+    length and cut into batches, and the batches are shuffled. Larger pools pad less, smaller ones give a window
+    other company in each epoch. Same arguments, same batches, on every machine and process.
 
     Args:
         lengths: shape (windows,): pieces in each window.
@@ -63,7 +64,8 @@ def grouped_batches(
     lengths = np.asarray(lengths, dtype=np.int64)
     random = np.random.Generator(np.random.PCG64([seed, epoch]))
     order = random.permutation(len(lengths))
-    pools = np.arange(len(order)) // (_BATCHES_IN_POOL * batch_size)
+    batches_in_pool = max(1, min(_BATCHES_IN_POOL, -(-len(order) // (2 * batch_size))))
+    pools = np.arange(len(order)) // (batches_in_pool * batch_size)
     order = order[np.lexsort((lengths[order], pools))]
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     return [batches[place] for place in random.permutation(len(batches))]
