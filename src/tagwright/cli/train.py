@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tagwright.cli.options import Overwrite, RunFolder, Settings
+from tagwright.cli.options import Overwrite, RunFolder, Settings, with_data_settings
 
 __all__ = ["train_command"]
 
 
+@with_data_settings
 def train_command(
     recipe: Annotated[
         str | None,
         typer.Argument(metavar="[RECIPE]", help="A TOML file or a built-in recipe: default, guide."),
     ] = None,
+    *,
     data: Annotated[
         str | None,
         typer.Option(
@@ -34,6 +36,7 @@ def train_command(
     ] = False,
     overwrite: Overwrite = False,
     settings: Settings = None,
+    given: dict[str, Any],
 ) -> None:
     """Train a tagger on labelled words.
 
@@ -43,8 +46,15 @@ def train_command(
     from tagwright.report.terminal import score_table, show
     from tagwright.train.engine import train
 
+    flags = [f"data.{name}={str(value).lower()}" for name, value in given.items()]
     trained = train(
-        recipe, data=data, model=model, out=out, resume=resume, overwrite=overwrite, settings=settings or []
+        recipe,
+        data=data,
+        model=model,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        settings=[*flags, *(settings or [])],
     )
     for split, scores in trained.scores.items():
         typer.echo(f"\n{split}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from torch import nn
 
 from tagwright.encode.align import with_prefix_space
 from tagwright.errors import InputError
+from tagwright.model.hub import hub_reachable
 from tagwright.model.huggingface import first_line, piece_limit, quiet
 from tagwright.model.minilm import minilm_files, minilm_weights
 from tagwright.tags import LabelMap
@@ -259,7 +259,7 @@ def _locate(encoder: str) -> tuple[str, dict[str, Any]]:
             f"there is no folder {encoder!r}", mend="name a model folder, a name on the Hub or minilm"
         )
     name, _, revision = encoder.partition("@")
-    return name, {"revision": revision or None}
+    return name, {"revision": revision or None, "local_files_only": not hub_reachable()}
 
 
 def _has_vocabulary(tokenizer: Any) -> bool:
@@ -271,18 +271,7 @@ def _unreachable(encoder: str, error: Exception) -> InputError:
     """Say why an encoder could not be loaded, and what to do."""
     if Path(encoder).is_dir():
         return InputError(f"the model cannot be loaded: {first_line(error)}", where=encoder)
-    text = f"{type(error).__name__}: {error} {error.__cause__!r} {error.__context__!r}"
-    offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
-    lost = (
-        "couldn't connect",
-        "connection",
-        "offline",
-        "resolve",
-        "network",
-        "timed out",
-        "localentrynotfound",
-    )
-    if offline or any(word in text.lower() for word in lost):
+    if not hub_reachable():
         return InputError(
             f"the encoder {encoder!r} is not on this machine and the Hub cannot be reached",
             mend="download it where there is a network (hf download NAME --local-dir DIR) and name the folder, "
