@@ -18,9 +18,9 @@ _HOMES = {
     "evaluate": "tagwright.train.evaluate",
     "inspect_data": "tagwright.inspect.summary",
     "load_data": "tagwright.data.load",
-    "score": "tagwright.score.counts",
-    "train": "tagwright.train.engine",
 }
+# Rooms that are callable as the function of the same name; see tagwright/rooms.py.
+_ROOMS = ("score", "train")
 
 __all__ = [
     "Entity",
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"tagwright.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'tagwright' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

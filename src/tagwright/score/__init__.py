@@ -1,20 +1,5 @@
-"""Counts, ratios and intervals over gold and predicted spans."""
+"""Counts, ratios and intervals over gold and predicted spans; callable as `tagwright.score.counts.score`."""
 
-from __future__ import annotations
+from tagwright.rooms import make_callable
 
-import sys
-from types import ModuleType
-from typing import Any
-
-
-class _Room(ModuleType):
-    """Importing a part of this room puts the room where `tagwright.score`, the function, was; so call it."""
-
-    def __call__(self, gold: Any, pred: Any, **options: Any) -> Any:
-        """Call `tagwright.score.counts.score`."""
-        from tagwright.score.counts import score
-
-        return score(gold, pred, **options)
-
-
-sys.modules[__name__].__class__ = _Room
+make_callable(__name__, "tagwright.score.counts", "score")
