@@ -1,0 +1,235 @@
+"""`tagwright predict` from the outside."""
+
+import io
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tagwright.cli.main import run
+from tests.models import TEXT, TYPES, tiny_bundle
+
+COMMAND = [sys.executable, "-m", "tagwright", "predict"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return tiny_bundle(tmp_path_factory.mktemp("predict") / "run")
+
+
+@pytest.fixture
+def call(bundle, capsysbinary, monkeypatch):
+    """Run the command in this process; return exit code, stdout and stderr."""
+
+    def run_it(*arguments, stdin=b"", folder=bundle):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = run(["predict", str(folder), *map(str, arguments)])
+        out, err = capsysbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return run_it
+
+
+def records(out):
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_stdin_to_stdout(call):
+    code, out, err = call(stdin=(TEXT + "\n\nlast").encode())
+    assert (code, err) == (0, "")
+    assert [record["line"] for record in records(out)] == [1, 2, 3]
+    assert records(out)[0]["text"] == TEXT
+
+
+def test_files(call, tmp_path):
+    (tmp_path / "a.txt").write_text("Jeff Bezos\n")
+    (tmp_path / "b.jsonl").write_text('{"text": "New York", "id": 9}\n')
+    (tmp_path / "c.conll").write_text("Jeff\tO\nBezos\tO\n")
+    code, out, err = call(*(tmp_path / name for name in ("a.txt", "b.jsonl", "c.conll")))
+    assert code == 0
+    assert [record["text"] for record in records(out)] == ["Jeff Bezos", "New York", "Jeff Bezos"]
+    assert [record["file"].rpartition("/")[2] for record in records(out)] == ["a.txt", "b.jsonl", "c.conll"]
+    assert records(out)[1]["id"] == 9
+    assert err.startswith("3 lines, 6 words, ")
+    code, out, _ = call(tmp_path / "a.txt", "-", stdin=b"end")
+    assert [record["text"] for record in records(out)] == ["Jeff Bezos", "end"]
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [("o.jsonl", '{"line": 1, "text"'), ("o.conll", "Jeff\t"), ("o.txt", "[Jeff]("), ("o", "{")],
+)
+def test_out(call, tmp_path, name, begin):
+    out = tmp_path / name
+    out.write_text("old")
+    code, printed, _ = call("--out", out, stdin=b"Jeff\n")
+    assert (code, printed) == (0, "")
+    assert out.read_text().startswith(begin)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_out_into_a_device_is_not_renamed(call):
+    assert call("-o", "/dev/null", stdin=b"Jeff\n")[0] == 0
+    assert not os.path.isfile("/dev/null")
+
+
+def test_bad_lines_and_rejects(call, tmp_path):
+    code, out, err = call(stdin=b"a\n\xff\nb\n")
+    assert code == 0
+    assert records(out)[1] == {"line": 2, "error": "invalid UTF-8: byte 0xff at offset 0"}
+    assert err == (
+        "1 of 3 lines could not be tagged; the first: stdin:2: invalid UTF-8: byte 0xff at offset 0\n"
+    )
+    code, out, err = call("--rejects", tmp_path / "bad.jsonl", stdin=b"a\n\xff\nb\n")
+    assert [record["line"] for record in records(out)] == [1, 3]
+    assert [record["line"] for record in records((tmp_path / "bad.jsonl").read_text())] == [2]
+    assert "bad.jsonl" in err
+    code, out, err = call("--to", "conll", stdin=b"a\n\xff\nb\n")
+    assert (code, out.count("\n\n")) == (0, 2)
+    assert "stdin:2: invalid UTF-8" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.txt"], "missing.txt: there is no such file"),
+        (["."], "a folder stands where a file is wanted"),
+        (["junk"], "junk: the file is binary"),
+        (["empty"], "empty: there is no line in it"),
+        (["good", "-o", "good"], "--out is also FILE"),
+        (["good", "-o", "x", "--rejects", "x"], "--rejects is also --out"),
+        (["good", "-o", "no/where"], "no/where: there is no such folder to write to"),
+        (["good", "-o", "."], "a folder stands there"),
+        (["good", "--to", "xml"], "invalid value for '--to'"),
+        (["good", "--chunk", "0"], "invalid value for '--chunk'"),
+        (["good", "--precision", "fp8"], "invalid value for '--precision'"),
+        (["bad", "--from", "jsonl"], "no line could be tagged, 1 of 1; the first: bad:1: not a JSON object"),
+    ],
+)
+def test_wrong_calls(call, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    for name, data in {"junk": b"\xfe\0\xff\n", "empty": b"", "good": b"Jeff\n", "bad": b"[]\n"}.items():
+        (tmp_path / name).write_bytes(data)
+    code, _, err = call(*arguments)
+    assert code == 2
+    last = err.splitlines()[-1]
+    assert last.startswith("tagwright: error: ")
+    assert message in last
+    assert "Traceback" not in err
+    assert (tmp_path / "good").read_bytes() == b"Jeff\n"
+
+
+def test_no_bundle(call, tmp_path):
+    code, out, err = call(stdin=b"Jeff\n", folder=tmp_path)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "this is not a bundle" in err
+    folder = tiny_bundle(tmp_path / "run")
+    (folder / "tokenizer.json").unlink()
+    code, out, err = call(stdin=b"Jeff\n", folder=folder)
+    assert (code, out) == (2, "")
+    assert "the folder has no tokenizer" in err
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "😀 👩‍👩‍👧\ufe0f", "a\0b", "שָׁלוֹם עוֹלָם", "e\u0301\u0301", "\u202e!"]
+)
+def test_odd_text(call, text):
+    code, out, err = call(stdin=text.encode() + b"\n")
+    assert (code, err) == (0, "")
+    [record] = records(out)
+    assert record["text"] == text
+    assert all(text[found["start"] : found["end"]] == found["text"] for found in record["entities"])
+
+
+def test_a_document_of_200_000_words(call, tmp_path):
+    (tmp_path / "long.txt").write_text("Jeff Bezos left . " * 50_000)
+    code, out, err = call(tmp_path / "long.txt", "--to", "conll")
+    assert code == 0
+    assert out.count("\n") == 200_001
+    assert err.startswith("1 lines, 200,000 words, ")
+
+
+def start(bundle, *arguments):
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([*COMMAND, str(bundle), *arguments], env=ENVIRONMENT, **pipes)
+
+
+def test_a_pipe_is_answered_line_by_line_until_an_interrupt(bundle):
+    process = start(bundle)
+    with process:
+        for number in (1, 2):
+            process.stdin.write(b"Jeff Bezos left\n")
+            process.stdin.flush()
+            assert select.select([process.stdout], [], [], 60)[0]
+            assert json.loads(process.stdout.readline())["line"] == number
+        process.stdin.write(b"half a li")
+        process.stdin.flush()
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == b""
+    assert err == b"tagwright: stopped after 2 lines\n"
+
+
+def test_an_interrupt_keeps_what_was_written(bundle, tmp_path):
+    process = start(bundle, "-o", str(tmp_path / "o.jsonl"))
+    with process:
+        process.stdin.write(b"Jeff\nBezos\n")
+        process.stdin.flush()
+        part = tmp_path / "o.jsonl.part"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (part.exists() and part.read_bytes().count(b"\n") == 2):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.decode() == f"tagwright: stopped after 2 lines; they are in {part}\n"
+    assert [record["line"] for record in records(part.read_text())] == [1, 2]
+
+
+def test_a_reader_that_leaves(bundle):
+    process = start(bundle)
+    process.stdout.close()
+    process.stdin.write(b"Jeff\n" * 3)
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk(call):
+    code, _, err = call("-o", "/dev/full", stdin=b"Jeff\n")
+    assert (code, err) == (1, "tagwright: error: /dev/full: cannot be written: No space left on device\n")
+
+
+def test_colours_on_a_terminal(bundle, monkeypatch):
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Jeff [b]Bezos[/b] left :smile:\n")))
+    monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
+    assert run(["predict", str(bundle)]) == 0
+    out = sys.stdout.buffer.getvalue().decode()
+    assert "\x1b[1;" in out
+    shown = re.sub(r"\x1b\[[\d;]*m", "", out)
+    for label in TYPES:
+        shown = shown.replace(f" {label}", "")
+    assert shown == "Jeff [b]Bezos[/b] left :smile:\n"  # rich's own marks are text here
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Jeff\n")))
+    monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
+    assert run(["predict", str(bundle)]) == 0
+    assert sys.stdout.buffer.getvalue().startswith(b"[Jeff](")
