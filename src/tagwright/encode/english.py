@@ -41,7 +41,7 @@ _KINDS = (
     # Flags, keycaps, an emoji with all that is joined to it.
     r"\p{RI}{1,2}+|[0-9#*]\ufe0f?\u20e3|(?![\p{L}\p{N}])(?=\p{ExtPict})\X",
     # @name #tag $TICKER
-    rf"(?<![\p{{L}}\p{{N}}])@{_IN}++|[#＃]{_IN}++|{_BEFORE}\$\p{{L}}{{1,6}}+{_AFTER}",
+    rf"(?:(?<![\p{{L}}\p{{N}}])|(?<=RT))@{_IN}++|[#＃]{_IN}++|{_BEFORE}\$\p{{L}}{{1,6}}+{_AFTER}",
     # AT&T; w/o, n/a, the w/ of w/friends
     rf"{_BEFORE}\p{{Lu}}{{1,3}}(?:&(?:amp;)?\p{{Lu}}{{1,3}})++s?{_AFTER}",
     rf"{_BEFORE}[wW]/(?:(?:out|in|o)?+(?![{_C}/])|(?={_IN}))|{_BEFORE}\p{{L}}/\p{{L}}{_AFTER}",
