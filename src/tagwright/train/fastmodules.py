@@ -56,7 +56,7 @@ class _Drop(torch.autograd.Function):
 
 def drop(hidden: torch.Tensor, noise: Noise, probability: float) -> torch.Tensor:
     """Drop values with a probability rounded to 1/256 and scale up the others, as `torch.nn.Dropout` does."""
-    rate = round(probability * 256)
+    rate = min(round(probability * 256), 255)
     dropped: torch.Tensor = _Drop.apply(hidden, noise, rate) if rate else hidden  # type: ignore[no-untyped-call]  # untyped in torch
     return dropped
 
@@ -130,7 +130,7 @@ class ActiveEmbedding(nn.Module):
     """Word embeddings of which only some rows are trained; saves and loads as a plain `torch.nn.Embedding`.
 
     Args:
-        embedding: the embedding to stand in for.
+        embedding: the embedding to stand in for; it is kept, and brought up to date by `restore`.
         rows: the rows to train: every piece that the training split can bring up.
         dtype: what the rows come out as.
     """
@@ -140,23 +140,25 @@ class ActiveEmbedding(nn.Module):
 
     def __init__(self, embedding: nn.Embedding, rows: torch.Tensor, dtype: torch.dtype) -> None:
         super().__init__()
-        self.embedding_dim = embedding.embedding_dim
-        self.num_embeddings = embedding.num_embeddings
-        self.padding_idx = embedding.padding_idx
         self.dtype = dtype
         self.rows = rows
+        self._plain = (
+            embedding,
+        )  # in a tuple: not a submodule, or its table would be trained and saved as well
         full = embedding.weight.detach()
         slot = torch.full((len(full),), -1, dtype=torch.int64)
         slot[rows] = torch.arange(len(rows))
         self.register_buffer("weight_full", full, persistent=False)
         self.register_buffer("slot", slot, persistent=False)
         self.active = nn.Parameter(full[rows].clone())
+        padding = -1 if embedding.padding_idx is None else int(slot[embedding.padding_idx])
+        self.padding_slot = padding if padding >= 0 else None  # gets no gradient, as in the plain embedding
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Look rows up: shape (...) in, (..., width) out."""
         slots = self.slot[ids]
         if torch.is_grad_enabled():
-            return functional.embedding(slots, self.active).to(self.dtype)
+            return functional.embedding(slots, self.active, self.padding_slot).to(self.dtype)
         found = functional.embedding(ids, self.weight_full)
         trained = slots >= 0
         found[trained] = self.active.detach()[slots[trained]]
@@ -167,6 +169,12 @@ class ActiveEmbedding(nn.Module):
         table = self.weight_full.clone()
         table[self.rows] = self.active.detach()
         return table
+
+    def restore(self) -> nn.Embedding:
+        """Return the plain embedding with the rows as they are now."""
+        with torch.no_grad():
+            self.weight_full[self.rows] = self.active
+        return self._plain[0]
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         destination[prefix + "weight"] = self.full()

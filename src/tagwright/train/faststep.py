@@ -3,7 +3,7 @@
 Four exchanges, made on the model before training and taken back after it, so that what is saved is the plain model:
 
 * the word embeddings keep a trainable row only for pieces that the training split holds: the gradient of the others
-  is zero in every step, and AdamW would still read and write all of them;
+  is zero in every step, and AdamW would still read and write all of them (only to decay them, which is left out);
 * in bf16, matrix products read a bf16 copy of each fp32 weight, made once a step instead of once a product, and
   activations stay bf16 between the layers;
 * dropout draws one random byte a value (rates are multiples of 1/256) from a generator seeded by (seed, step);
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tagwright.model.huggingface import first_line, quiet
 from tagwright.train.fastmodules import (
     ActiveEmbedding,
     FastDropout,
@@ -66,36 +67,53 @@ class FastStep:
             None when they are kept, otherwise why they were taken back.
         """
         self.model.eval()
-        with torch.no_grad():
-            before = self.model(**batch).logits.float()
+        before = self._scores(batch)
+        spread = float(before.std()) or 1.0
         reason = None
         try:
-            self._exchange()
-            with torch.no_grad():
-                after = self.model(**batch).logits.float()
-            self.model.train()
-            self.model(**batch).logits.sum().backward()
-            spread = float(before.std()) or 1.0
-            difference = float((after - before).abs().mean()) / spread
-            if not difference < (0.05 if self.bf16 else 1e-3):
-                reason = f"the model's scores moved by {difference:.3f} of their spread"
-        except (RuntimeError, TypeError, ValueError, AttributeError, KeyError) as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            # One after the other: what bf16 may move the scores by would hide an attention that is another function.
+            for exchange, allowed in (
+                (self._exchange_attention, 1e-3),
+                (self._exchange_modules, 0.05 if self.bf16 else 1e-3),
+            ):
+                exchange()
+                difference = float((self._scores(batch) - before).abs().mean()) / spread
+                if not difference < allowed:
+                    reason = f"the model's scores moved by {difference:.3f} of their spread"
+                    break
+            else:
+                self.model.train()
+                self.model(**batch).logits.sum().backward()
+        except Exception as error:  # the model is foreign code: whatever it raises, it does not fit
+            reason = f"{type(error).__name__}: {first_line(error)}"
         self.model.zero_grad()
         if reason is not None:
             self.undo()
         return reason
 
-    def _exchange(self) -> None:
+    def _scores(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        with torch.no_grad():
+            scores: torch.Tensor = self.model(**batch).logits.float()
+        return scores
+
+    def _exchange_attention(self) -> None:
         from transformers import AttentionInterface
         from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
+        for module in self.model.modules():
+            module.noise = self.noise
+        AttentionInterface.register(ATTENTION, plain_attention)
+        AttentionMaskInterface.register(ATTENTION, eager_mask)
+        self.attention_before = self.model.config._attn_implementation
+        with quiet():  # models with an attention of their own keep it, and say so
+            self.model.set_attn_implementation(ATTENTION)
+
+    def _exchange_modules(self) -> None:
         base = self.model.base_model
         dtype = torch.bfloat16 if self.bf16 else torch.float32
         words = self.model.get_input_embeddings()
         in_base = set(base.modules())
         for module in self.model.modules():
-            module.noise = self.noise
             if type(module) is nn.Dropout:
                 module.__class__ = FastDropout
             elif self.bf16 and type(module) is nn.Linear:
@@ -107,10 +125,6 @@ class FastStep:
                 module.__class__ = HalfEmbedding
         if type(words) is nn.Embedding:
             self.model.set_input_embeddings(ActiveEmbedding(words, self.rows, dtype))
-        self.attention_before = self.model.config._attn_implementation
-        AttentionInterface.register(ATTENTION, plain_attention)
-        AttentionMaskInterface.register(ATTENTION, eager_mask)
-        self.model.set_attn_implementation(ATTENTION)
 
     def undo(self) -> None:
         """Give the model its plain modules back, with the weights as they are now."""
@@ -122,9 +136,7 @@ class FastStep:
         }
         words = self.model.get_input_embeddings()
         if isinstance(words, ActiveEmbedding):
-            table = nn.Embedding(words.num_embeddings, words.embedding_dim, words.padding_idx)
-            table.weight = nn.Parameter(words.full())
-            self.model.set_input_embeddings(table)
+            self.model.set_input_embeddings(words.restore())
         for module in self.model.modules():
             module.__dict__.pop("noise", None)
             module.__class__ = plain.get(type(module), type(module))
@@ -132,7 +144,8 @@ class FastStep:
                 module.__dict__.pop(name, None)
         self.linears = []
         if hasattr(self, "attention_before"):
-            self.model.set_attn_implementation(self.attention_before)
+            with quiet():
+                self.model.set_attn_implementation(self.attention_before)
 
     def refresh(self) -> None:
         """Bring the bf16 copies up to date after the weights have changed."""

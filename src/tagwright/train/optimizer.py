@@ -38,6 +38,13 @@ def depths(model: PreTrainedModel) -> dict[str, int]:
     """
     names = [name for name, _ in model.named_parameters()]
     prefix = model.base_model_prefix + "."
+    words = model.get_input_embeddings()
+    tables = {
+        f"{place}.{name}"
+        for place, module in model.named_modules()
+        if isinstance(module, nn.Embedding) or module is words
+        for name, _ in module.named_parameters(recurse=False)
+    }
     layers = 1 + max((int(found[1]) for name in names if (found := _LAYER.search(name))), default=-1)
     result = {}
     for name in names:
@@ -47,7 +54,7 @@ def depths(model: PreTrainedModel) -> dict[str, int]:
         elif found:
             result[name] = layers - int(found[1])
         else:
-            result[name] = layers + 1 if "embed" in name else min(1, layers)
+            result[name] = layers + 1 if name in tables or "embed" in name else 1
     return result
 
 
