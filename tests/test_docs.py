@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import re
 import shlex
 import tomllib
@@ -90,7 +91,16 @@ def page(request) -> Page:
 
 def test_python_parses(page):
     for block in page.blocks("python"):
-        ast.parse(block)
+        if not block.startswith(">>> "):
+            ast.parse(block)
+
+
+def test_python_sessions_hold(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sessions = "\n".join(block for block in page.blocks("python", "pycon") if block.startswith(">>> "))
+    name = str(page.path.relative_to(ROOT))
+    session = doctest.DocTestParser().get_doctest(sessions, {}, name, name, 0)
+    assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(session).failed == 0
 
 
 def test_recipes_are_recipes(page):
