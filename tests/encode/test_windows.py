@@ -98,6 +98,8 @@ def test_a_word_stands_where_it_has_most_context(sizes, limit, overlap):
         index: [piece - 2 for piece in window(encoded, index) if piece >= 2]
         for index in range(1, len(encoded.lengths))
     }
+    ends = [places[-1] for places in held.values()]
+    assert ends == sorted(set(ends))  # each window goes on where the one before it ends
     for place, home in enumerate(homes(encoded)[1:].tolist()):
         contexts = {}
         for index, places in held.items():

@@ -105,9 +105,8 @@ def with_prefix_space(tokenizer: Any) -> Any:
     target.normalizer = found.normalizer
     target.pre_tokenizer = found.pre_tokenizer
     if changed is not target:
-        # The classes of transformers rebuild their parts from these settings when they are loaded.
+        # It is saved as a setting, from which the classes of transformers rebuild their parts.
         changed.add_prefix_space = True
-        changed.init_kwargs["add_prefix_space"] = True
     return changed
 
 
