@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tagwright.model.bundle import BundleMeta, save_bundle
+from tests.tiny_tokenizers import build_tokenizer
 
 TYPES = ("corporation", "creative-work", "group", "location", "person", "product")
 LABELS = ["O", *(f"{role}-{label}" for label in TYPES for role in "BI")]
@@ -24,8 +23,8 @@ TEXT = (
 
 
 def tiny_tokenizer(kind: str = "distilbert") -> transformers.PreTrainedTokenizerFast:
-    """Build a WordPiece tokenizer (uncased), or, for `roberta`, a byte-level BPE."""
-    return _byte_level() if kind == "roberta" else _wordpiece()
+    """Build the tokenizer of `tiny_model(kind)`; see `build_tokenizer`."""
+    return build_tokenizer(kind)
 
 
 def tiny_model(
@@ -34,12 +33,12 @@ def tiny_model(
     """Build a token-classification model, 32 wide and 2 layers deep, whose tags vary from word to word.
 
     Args:
-        kind: `distilbert`, `bert` or `roberta`.
+        kind: `distilbert`, `bert`, `roberta` or `unigram` (XLM-RoBERTa), as of `build_tokenizer`.
         labels: its tags, in the order of their ids.
         seed: of the weights.
         positions: pieces it takes at once, special ones included.
     """
-    tokenizer = tiny_tokenizer(kind)
+    tokenizer = build_tokenizer(kind)
     sizes: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "pad_token_id": tokenizer.pad_token_id,
@@ -55,11 +54,10 @@ def tiny_model(
         )
     elif kind == "bert":
         config = transformers.BertConfig(max_position_embeddings=positions, **wide, **sizes)
-    elif kind == "roberta":
+    elif kind in ("roberta", "unigram"):
         shift = tokenizer.pad_token_id + 1
-        config = transformers.RobertaConfig(
-            max_position_embeddings=positions + shift, type_vocab_size=1, **wide, **sizes
-        )
+        cls = transformers.RobertaConfig if kind == "roberta" else transformers.XLMRobertaConfig
+        config = cls(max_position_embeddings=positions + shift, type_vocab_size=1, **wide, **sizes)
     else:
         raise ValueError(kind)
     with torch.random.fork_rng(devices=[]):
@@ -82,61 +80,7 @@ def tiny_bundle(
     save_bundle(
         folder,
         tiny_model(kind, labels, seed=seed, positions=positions),
-        tiny_tokenizer(kind),
+        build_tokenizer(kind, model_max_length=positions),
         BundleMeta(labels=list(labels), **values),
     )
     return folder
-
-
-def _wordpiece() -> transformers.PreTrainedTokenizerFast:
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    letters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
-    words = dict.fromkeys(word for word in TEXT.lower().split() if word.isalpha())
-    entries = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters), *words])
-    tokenizer = Tokenizer(
-        models.WordPiece({piece: position for position, piece in enumerate(entries)}, unk_token="[UNK]")
-    )
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-        model_input_names=["input_ids", "attention_mask"],
-    )
-
-
-def _byte_level() -> transformers.PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
-        [TEXT],
-        trainers.BpeTrainer(
-            vocab_size=400,
-            special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-    )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        cls_token="<s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token="<mask>",
-        model_input_names=["input_ids", "attention_mask"],
-    )

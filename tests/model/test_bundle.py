@@ -15,7 +15,8 @@ from tagwright.errors import InputError, RunError
 from tagwright.model.bundle import BundleMeta, load_model, load_tokenizer, read_meta, save_bundle
 from tagwright.model.huggingface import piece_limit
 from tagwright.tags import Scheme
-from tests.models import LABELS, TEXT, tiny_bundle, tiny_model, tiny_tokenizer
+from tests.models import LABELS, TEXT, tiny_bundle, tiny_model
+from tests.tiny_tokenizers import build_tokenizer
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ def bundle(tmp_path):
     return tiny_bundle(tmp_path / "run", made={"seed": 42, "scores": {"f1": 0.5}})
 
 
-@pytest.mark.parametrize("kind", ["distilbert", "bert", "roberta"])
+@pytest.mark.parametrize("kind", ["distilbert", "bert", "roberta", "unigram"])
 def test_plain_transformers_loads_it_unchanged(tmp_path, kind):
     folder = tiny_bundle(tmp_path / "run", kind)
     model = transformers.AutoModelForTokenClassification.from_pretrained(folder)
@@ -61,16 +62,16 @@ def test_the_tokenizer_needs_no_transformers(bundle):
     done = subprocess.run(
         [sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == tiny_tokenizer()("New York")["input_ids"]
+    assert json.loads(done.stdout) == build_tokenizer("distilbert")("New York")["input_ids"]
 
 
 def test_the_tokenizer_neither_pads_nor_cuts(tmp_path):
-    tokenizer = tiny_tokenizer()
+    tokenizer = build_tokenizer("distilbert")
     tokenizer(["New York"], truncation=True, max_length=4, padding="max_length")  # it remembers both
     labels = ["O", "I-x"]
     meta = BundleMeta(scheme="io", labels=labels, max_pieces=64)
     save_bundle(tmp_path, tiny_model(labels=labels), tokenizer, meta)
-    assert len(load_tokenizer(tmp_path).encode("New York " * 8).ids) == 18
+    assert len(load_tokenizer(tmp_path).encode("the the " * 8).ids) == 18
     assert len(load_tokenizer(tmp_path).encode("").ids) == 2
 
 
@@ -92,10 +93,11 @@ def test_loading_is_quiet_and_puts_the_settings_back(bundle, capfd):
 DYING = """
 import os, shutil, sys
 from pathlib import Path
-from tests.models import LABELS, BundleMeta, save_bundle, tiny_model, tiny_tokenizer
+from tests.models import LABELS, BundleMeta, save_bundle, tiny_model
+from tests.tiny_tokenizers import build_tokenizer
 
 first, work = map(Path, sys.argv[1:])
-model, tokenizer = tiny_model("roberta", seed=1, positions=32), tiny_tokenizer("roberta")
+model, tokenizer = tiny_model("roberta", seed=1, positions=32), build_tokenizer("roberta")
 meta = BundleMeta(scheme="iob2", labels=LABELS, max_pieces=32, made={"seed": 1})
 events = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 for last in range(100):
@@ -128,7 +130,7 @@ def state(folder):
     kind = "roberta" if seed else "distilbert"
     assert meta.max_pieces == (32 if seed else 64)
     same_weights(load_model(folder), kind, seed)
-    assert load_tokenizer(folder).encode(TEXT).ids == tiny_tokenizer(kind)(TEXT)["input_ids"]
+    assert load_tokenizer(folder).encode(TEXT).ids == build_tokenizer(kind)(TEXT)["input_ids"]
     return seed
 
 
@@ -290,7 +292,10 @@ def test_unknown_keys_are_ignored(bundle):
 def test_labels_that_disagree_with_the_model_are_not_saved(tmp_path):
     with pytest.raises(ValueError, match="id2label"):
         save_bundle(
-            tmp_path, tiny_model(), tiny_tokenizer(), BundleMeta(scheme="io", labels=["O"], max_pieces=64)
+            tmp_path,
+            tiny_model(),
+            build_tokenizer("distilbert"),
+            BundleMeta(scheme="io", labels=["O"], max_pieces=64),
         )
 
 
@@ -320,7 +325,7 @@ def test_a_slow_tokenizer_is_not_saved(tmp_path):
 )
 def test_a_plain_folder_will_do(tmp_path, labels, scheme):
     tiny_model(labels=labels).save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
+    build_tokenizer("distilbert").save_pretrained(tmp_path)
     meta = read_meta(tmp_path)
     assert (meta.scheme, meta.labels, meta.max_pieces) == (scheme, labels, 64)
     assert "has no tagwright.json: took the scheme " + scheme.value in meta.notices[0]
@@ -328,7 +333,7 @@ def test_a_plain_folder_will_do(tmp_path, labels, scheme):
 
 def test_an_encoder_alone_will_not_do(tmp_path):
     tiny_model().distilbert.save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
+    build_tokenizer("distilbert").save_pretrained(tmp_path)
     with pytest.raises(InputError, match="this folder holds a DistilBertModel, not a token-classification"):
         read_meta(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
@@ -343,7 +348,7 @@ def test_an_encoder_alone_will_not_do(tmp_path):
 )
 def test_a_plain_folder_that_lacks_a_file(tmp_path, name, message):
     tiny_model().save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
+    build_tokenizer("distilbert").save_pretrained(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(InputError, match=message):
         read_meta(tmp_path)
@@ -351,10 +356,13 @@ def test_a_plain_folder_that_lacks_a_file(tmp_path, name, message):
 
 def test_a_plain_folder_with_a_vocabulary_alone(tmp_path):
     tiny_model("bert").save_pretrained(tmp_path)
-    vocabulary = tiny_tokenizer().get_vocab()
+    vocabulary = build_tokenizer("distilbert").get_vocab()
     (tmp_path / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
     assert read_meta(tmp_path).labels == LABELS
-    assert load_tokenizer(tmp_path).encode("New York").ids == tiny_tokenizer()("New York")["input_ids"]
+    assert (
+        load_tokenizer(tmp_path).encode("New York").ids
+        == build_tokenizer("distilbert")("New York")["input_ids"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ from tagwright.predict.decoding import tag_words, word_log_probabilities
 from tagwright.predict.runtimes import load_runtime
 from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.tags import LabelMap, Scheme, offsets_of
-from tests.models import LABELS, TEXT, tiny_bundle, tiny_model, tiny_tokenizer
+from tests.models import LABELS, TEXT, tiny_bundle, tiny_model
+from tests.tiny_tokenizers import build_tokenizer
 
 MAP = LabelMap(LABELS, Scheme.IOB2)
-KINDS = ["distilbert", "bert", "roberta"]
+KINDS = ["distilbert", "bert", "roberta", "unigram"]
 
 
-def corpus(number=40, longest=30):
+def corpus(number=40, longest=90):
     random = np.random.default_rng(0)
     words = [*TEXT.split(), "@jack", "😀", "\ufe0f", "Ölüdeniz", "🇬🇧!?", "x" * 40]
     return [
@@ -28,7 +29,7 @@ def corpus(number=40, longest=30):
 
 
 def encoded(kind="distilbert", sentences=None, **options):
-    table = PieceTable(tiny_tokenizer(kind))
+    table = PieceTable(build_tokenizer(kind))
     return encode_words(table, corpus() if sentences is None else sentences, **{"limit": 64, **options})
 
 
@@ -112,7 +113,7 @@ def test_valid_tags_are_valid_and_their_probabilities_are_theirs():
 
 @pytest.mark.parametrize("valid_tags", [True, False])
 def test_words_that_were_cut_are_outside_with_probability_0(valid_tags):
-    data = encoded(sentences=[["jeff"] * 100, ["jeff"]], on_overflow="truncate")
+    data = encoded(sentences=[["the"] * 100, ["the"]], on_overflow="truncate")
     runtime = TorchRuntime(tiny_model(), device="cpu")
     tags = tag_words(runtime, data, MAP, valid_tags=valid_tags, batch_pieces=4096)
     assert data.lost_words == 38
@@ -130,7 +131,7 @@ def test_words_that_were_cut_end_open_spans():
     assert not len(labels.invalid(tags.ids, data.word_offsets))
 
 
-@pytest.mark.parametrize("sentences", [[], [[]], [[], ["jeff"], []]])
+@pytest.mark.parametrize("sentences", [[], [[]], [[], ["the"], []]])
 def test_sentences_without_words(sentences):
     data = encoded(sentences=sentences)
     runtime = TorchRuntime(tiny_model(), device="cpu")

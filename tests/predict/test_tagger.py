@@ -11,7 +11,8 @@ from tagwright.predict import tagger as module
 from tagwright.predict.tagger import Tagger
 from tagwright.records import Entity, Sentence
 from tagwright.tags import spans_of
-from tests.models import LABELS, TEXT, tiny_bundle, tiny_model, tiny_tokenizer
+from tests.models import LABELS, TEXT, tiny_bundle, tiny_model
+from tests.tiny_tokenizers import build_tokenizer
 
 HEBREW = "שָׁלוֹם עוֹלָם"
 ODD = [
@@ -165,13 +166,13 @@ def test_text_longer_than_a_window(tagger):
 
 def test_text_that_is_cut_or_refused(tmp_path):
     cutting = Tagger.load(tiny_bundle(tmp_path / "a", on_overflow="truncate"), device="cpu")
-    [prediction, other] = cutting.predict(["jeff " * 100, "jeff"])
+    [prediction, other] = cutting.predict(["the " * 100, "the"])
     assert (prediction.lost_words, other.lost_words) == (38, 0)
     assert prediction.tags[62:] == ["O"] * 38
     assert len(prediction.words) == 100
     refusing = Tagger.load(tiny_bundle(tmp_path / "b", on_overflow="error"), device="cpu")
     with pytest.raises(InputError, match=r"\b2\b"):
-        refusing.predict(["jeff", "jeff " * 100])
+        refusing.predict(["the", "the " * 100])
 
 
 def test_the_bundle_decides(tmp_path):
@@ -194,7 +195,7 @@ def test_other_schemes(tmp_path, scheme):
 
 def test_a_plain_folder(tmp_path, caplog):
     tiny_model().save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
+    build_tokenizer("distilbert").save_pretrained(tmp_path)
     with caplog.at_level(logging.WARNING):
         tagger = Tagger.load(tmp_path, device="cpu")
     assert "has no tagwright.json: took the scheme iob2" in caplog.text
