@@ -64,12 +64,17 @@ def test_files(call, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "begin"),
-    [("o.jsonl", '{"line": 1, "text"'), ("o.conll", "Jeff\t"), ("o.txt", "[Jeff]("), ("o", "{")],
+    [
+        ("o.jsonl", '{"line": 1, "text"'),
+        ("o.conll", "Jeff\t"),
+        ("o.txt", "[Jeff"),
+        ("o", "{"),
+    ],
 )
 def test_out(call, tmp_path, name, begin):
     out = tmp_path / name
     out.write_text("old")
-    code, printed, _ = call("--out", out, stdin=b"Jeff\n")
+    code, printed, _ = call("--out", out, stdin=b"Jeff Bezos left\n")
     assert (code, printed) == (0, "")
     assert out.read_text().startswith(begin)
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -229,7 +234,7 @@ def test_colours_on_a_terminal(bundle, monkeypatch):
         shown = shown.replace(f" {label}", "")
     assert shown == "Jeff [b]Bezos[/b] left :smile:\n"  # rich's own marks are text here
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Jeff\n")))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Jeff Bezos left\n")))
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
     assert run(["predict", str(bundle)]) == 0
-    assert sys.stdout.buffer.getvalue().startswith(b"[Jeff](")
+    assert sys.stdout.buffer.getvalue().startswith(b"[Jeff")
