@@ -22,7 +22,7 @@ def score_command(
         typer.Option(
             "--scheme",
             metavar="SCHEME",
-            help="Scheme of the strict reading: iob1, iob2, bioes, bilou, io or word; GOLD's own if not given.",
+            help="Scheme of the strict reading: iob1, iob2, bioes, bilou, io, word; GOLD's own if left out.",
         ),
     ] = None,
     word_column: Annotated[

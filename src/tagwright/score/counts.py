@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 from tagwright.score.pairs import Pair
 from tagwright.score.tally import Reading, Tally, ratio
 from tagwright.tags.labels import LabelMap
-from tagwright.tags.scheme import Scheme
-from tagwright.tags.spans import IntArray, Spans
+from tagwright.tags.scheme import Scheme, rules_of
+from tagwright.tags.spans import IntArray, Labelled, Spans
 
-__all__ = ["READINGS", "Reading", "Scores", "Tally", "matches", "score", "score_tags"]
-
-READINGS = ("lenient", "strict")
-"""The readings that are counted, in the order in which they are shown."""
+__all__ = ["Reading", "Scores", "Tally", "matches", "score", "score_tags"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +93,20 @@ def score_tags(
         raise ValueError(
             f"{len(gold_ids)} gold tags, {len(pred_ids)} predicted tags, sentences end at {offsets[-1]}"
         )
-    lenient, strict = (
-        _tally(
-            labels.spans(gold_ids, offsets, reading=reading),
-            labels.spans(pred_ids, offsets, reading=reading),
-            labels.types,
-        )
-        for reading in READINGS
-    )
+    gold, predicted = labels.labelled(gold_ids, offsets), labels.labelled(pred_ids, offsets)
+    return _count_spans(gold, predicted, labels) + _count_words(gold_ids, pred_ids, offsets, lost_words)
+
+
+def _count_spans(gold: Labelled, predicted: Labelled, labels: LabelMap) -> Scores:
+    def read(reading: str) -> Reading:
+        rules = rules_of(labels.scheme, reading)
+        return _tally(gold.spans(rules), predicted.spans(rules), labels.types)
+
+    return Scores(lenient=read("lenient"), strict=read("strict"))
+
+
+def _count_words(gold_ids: IntArray, pred_ids: IntArray, offsets: IntArray, lost_words: int = 0) -> Scores:
     return Scores(
-        lenient=lenient,
-        strict=strict,
         correct_words=int(np.count_nonzero(gold_ids == pred_ids)),
         words=len(gold_ids),
         sentences=len(offsets) - 1,
@@ -162,14 +162,12 @@ def score(
     """
     pair = Pair.read(gold, pred, word_column=word_column, tag_column=tag_column)
     labels = pair.labels(Scheme.named(scheme) if scheme is not None else None)
-    gold_ids, pred_ids = labels.ids(pair.gold.tags), labels.ids(pair.pred.tags)
-    counted = score_tags(gold_ids, pred_ids, pair.offsets, labels)
+    gold_words, pred_words = (labels.labelled(ids, pair.offsets) for ids in (pair.gold_ids, pair.pred_ids))
+    valid = rules_of(labels.scheme)
     differing, notices = pair.differing_words()
-    notices = [
-        *pair.gold.notices,
-        *pair.pred.notices,
-        *notices,
-        *pair.invalid_tags(pair.gold, gold_ids, labels),
-        *pair.invalid_tags(pair.pred, pred_ids, labels),
-    ]
-    return counted + Scores(differing_words=differing, notices=tuple(notices))
+    notices += pair.show_invalid(gold_words.invalid(valid), pred_words.invalid(valid), labels.scheme)
+    return (
+        _count_spans(gold_words, pred_words, labels)
+        + _count_words(pair.gold_ids, pair.pred_ids, pair.offsets)
+        + Scores(differing_words=differing, notices=tuple(notices))
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import ne
@@ -14,7 +14,7 @@ import numpy as np
 from tagwright.data.conll import read_conll
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError
-from tagwright.tags.labels import LabelMap, detect_scheme, offsets_of
+from tagwright.tags.labels import LabelMap, offsets_of, scheme_of_ids
 from tagwright.tags.scheme import Scheme
 from tagwright.tags.spans import IntArray
 
@@ -28,11 +28,17 @@ class Pair:
     Attributes:
         gold: the gold side; words only when read from a file.
         pred: the predicted side.
-        offsets: int64, shape (sentences + 1,): where each sentence begins in the flat tags of either.
+        names: the tags of both sides, in the order in which they turn up.
+        gold_ids: int64, shape (words,): the index of each gold tag in `names`.
+        pred_ids: int64, shape (words,): the same for the predicted tags.
+        offsets: int64, shape (sentences + 1,): where each sentence begins.
     """
 
     gold: Rows
     pred: Rows
+    names: Sequence[str]
+    gold_ids: IntArray
+    pred_ids: IntArray
     offsets: IntArray
 
     @classmethod
@@ -50,53 +56,65 @@ class Pair:
             InputError: a side cannot be read, or the two have different sentences; the first place where they
                 part is named.
         """
-        first, second = (
-            read_conll(side, word_column=word_column, tag_column=tag_column)
-            if isinstance(side, str | Path)
-            else _from_lists(side, name)
-            for side, name in ((gold, "gold"), (pred, "pred"))
-        )
-        if first.lengths != second.lengths:
-            raise _parting(first, second)
-        return cls(first, second, offsets_of(first.lengths))
+        numbers = _Numbers()
+        rows: list[Rows] = []
+        ids: list[IntArray] = []
+        for side, name in ((gold, "gold"), (pred, "pred")):
+            if isinstance(side, str | Path):
+                rows.append(read_conll(side, word_column=word_column, tag_column=tag_column))
+                tags: Iterable[str] = rows[-1].tags
+            else:
+                rows.append(_from_lists(side, name))
+                tags = chain.from_iterable(side)
+            ids.append(np.fromiter(map(numbers.__getitem__, tags), np.int64, count=sum(rows[-1].lengths)))
+        if rows[0].lengths != rows[1].lengths:
+            raise _parting(*rows)
+        return cls(rows[0], rows[1], list(numbers), ids[0], ids[1], offsets_of(rows[0].lengths))
 
     def labels(self, scheme: Scheme | None) -> LabelMap:
-        """Return the label map of both sides under a scheme, or under the one the gold tags follow.
+        """Return the label map of `names` under a scheme, or under the one the gold tags follow.
 
         Raises:
             InputError: a tag is outside the scheme; its first place is named.
         """
-        names = sorted({*self.gold.tags, *self.pred.tags})
         if scheme is None:
-            scheme = self._find_scheme(names)
+            scheme = self._find_scheme()
         try:
-            return LabelMap(names, scheme)
+            return LabelMap(self.names, scheme)
         except InputError as error:
-            raise self._place_misfit(names, scheme) or error from None
+            raise self._place_misfit(scheme) or error from None
 
-    def _find_scheme(self, names: Sequence[str]) -> Scheme:
+    def _find_scheme(self) -> Scheme:
         """Take the scheme of the gold tags; that of both sides where gold is too scant to show it."""
-        sentences = list(self.gold.sequences(self.gold.tags))
-        known = sorted(set(self.gold.tags))
-        own = _detect(sentences, self.gold)
-        if known not in ([], ["O"]) and _fits(names, own):
+        known, ids = self._compact(self.gold_ids)
+        own = _detect(known, ids, self.offsets, self.gold)
+        if known not in ([], ["O"]) and _fits(self.names, own):
             return own
-        both = _detect([*sentences, *self.pred.sequences(self.pred.tags)], self.pred)
+        both_ids = np.concatenate((self.gold_ids, self.pred_ids))
+        both_offsets = np.concatenate((self.offsets, self.offsets[1:] + self.offsets[-1]))
+        both = _detect(self.names, both_ids, both_offsets, self.pred)
         if not _fits(known, both):
             return own
-        narrow, wide = LabelMap(known, own), LabelMap(known, both)
-        ids = narrow.ids(self.gold.tags)
-        worse = len(wide.invalid(ids, self.offsets)) > len(narrow.invalid(ids, self.offsets))
-        return own if worse else both
+        narrow, wide = (LabelMap(known, found).invalid(ids, self.offsets) for found in (own, both))
+        return own if len(wide) > len(narrow) else both
 
-    def _place_misfit(self, names: Sequence[str], scheme: Scheme) -> InputError | None:
-        for name in names:
+    def _compact(self, ids: IntArray) -> tuple[list[str], IntArray]:
+        """Return the tags that occur among ids, and the ids counted over them."""
+        used = np.bincount(ids, minlength=len(self.names)) > 0
+        return [name for name, there in zip(self.names, used, strict=True) if there], (np.cumsum(used) - 1)[
+            ids
+        ]
+
+    def _place_misfit(self, scheme: Scheme) -> InputError | None:
+        for number, name in enumerate(self.names):
             if _fits([name], scheme):
                 continue
-            side = self.gold if name in self.gold.tags else self.pred
+            in_gold = np.flatnonzero(self.gold_ids == number)
+            side = self.gold if len(in_gold) else self.pred
+            first = in_gold if len(in_gold) else np.flatnonzero(self.pred_ids == number)
             return InputError(
                 f"the tag {name!r} does not belong to the scheme {scheme}",
-                where=_place(side, *self._locate(side.tags.index(name))),
+                where=_place(side, *self._locate(int(first[0]))),
                 mend="write both sides in one scheme, and name it with --scheme where gold does not show it",
             )
         return None
@@ -106,48 +124,52 @@ class Pair:
         return sentence, position - int(self.offsets[sentence])
 
     def differing_words(self) -> tuple[int, list[str]]:
-        """Count the words that are not the same at the same position, and say in words where the first is."""
+        """Count the words that are not the same at the same position; and say in words what was noticed."""
+        notices = [*self.gold.notices, *self.pred.notices]
         count = sum(map(ne, self.gold.words, self.pred.words))
-        if not count:
-            return 0, []
-        first = _first_different(self.gold, self.pred)
-        return count, [f"{count:,} words differ at the same position, first {first}"]
+        if count:
+            words = "1 word differs" if count == 1 else f"{count:,} words differ"
+            notices.append(f"{words} at the same position, first {_first_different(self.gold, self.pred)}")
+        return count, notices
 
-    def invalid_tags(self, side: Rows, ids: IntArray, labels: LabelMap) -> list[str]:
-        """Say in words how many tags of a side stand where the scheme does not allow them."""
-        bad = labels.invalid(ids, self.offsets)
-        if not len(bad):
-            return []
-        first = int(bad[0])
-        return [
-            f"{side.source}: {len(bad):,} tags stand where {labels.scheme} does not allow them, first"
-            f" {side.tags[first]!r} ({_place(side, *self._locate(first))})"
-        ]
+    def show_invalid(self, gold: IntArray, pred: IntArray, scheme: Scheme) -> list[str]:
+        """Say in words how many tags of a side stand where the scheme does not allow them; given where."""
+        shown = []
+        for side, ids, places in ((self.gold, self.gold_ids, gold), (self.pred, self.pred_ids, pred)):
+            if len(places):
+                first = int(places[0])
+                count = "1 tag stands" if len(places) == 1 else f"{len(places):,} tags stand"
+                shown.append(
+                    f"{side.source}: {count} where {scheme} does not allow it, first"
+                    f" {self.names[ids[first]]!r} ({_place(side, *self._locate(first))})"
+                )
+        return shown
+
+
+class _Numbers(dict[str, int]):
+    """Tags to numbers, counted as they turn up."""
+
+    def __missing__(self, tag: str) -> int:
+        self[tag] = number = len(self)
+        return number
 
 
 def _from_lists(sequences: Sequence[Sequence[str]], name: str) -> Rows:
-    sequences = list(sequences)
-    for number, sequence in enumerate(sequences, 1):
-        if isinstance(sequence, str):
-            raise InputError(
-                f"sentence {number} is the string {sequence!r}",
-                where=name,
-                mend="give one list of tags a sentence",
-            )
-    lengths = [len(sequence) for sequence in sequences]
-    return Rows(name, tags=list(chain.from_iterable(sequences)), lengths=lengths)
+    if len(sequences) and isinstance(sequences[0], str):
+        raise InputError(f"{name} is a list of strings", mend="give one list of tags a sentence")
+    return Rows(name, lengths=list(map(len, sequences)))
 
 
-def _detect(sequences: Sequence[Sequence[str]], side: Rows) -> Scheme:
+def _detect(names: Sequence[str], ids: IntArray, offsets: IntArray, side: Rows) -> Scheme:
     try:
-        return detect_scheme(sequences)
+        return scheme_of_ids(sorted(names), np.argsort(np.argsort(names))[ids], offsets)
     except InputError as error:
         raise InputError(error.what, where=side.source, mend=error.mend) from None
 
 
 def _fits(names: Sequence[str], scheme: Scheme) -> bool:
     try:
-        LabelMap(sorted(set(names)), scheme)
+        LabelMap(names, scheme)
     except InputError:
         return False
     return True
@@ -172,8 +194,8 @@ def _parting(gold: Rows, pred: Rows) -> InputError:
         shorter = min(gold.lengths[sentence], pred.lengths[sentence])
         pairs = zip(gold.words[begin : begin + shorter], pred.words[begin : begin + shorter], strict=True)
         word = next((place for place, (one, other) in enumerate(pairs) if one != other), shorter)
-    what = f"{len(gold.tags):,} words in {gold.source}, {len(pred.tags):,} in {pred.source}"
-    if len(gold.tags) == len(pred.tags):
+    what = f"{sum(gold.lengths):,} words in {gold.source}, {sum(pred.lengths):,} in {pred.source}"
+    if sum(gold.lengths) == sum(pred.lengths):
         what = f"the sentence borders of {gold.source} and {pred.source} differ"
     what += f"; they part at {_place(gold, sentence, word)} and {_place(pred, sentence, word)}"
     both = gold.words and pred.words

@@ -24,9 +24,17 @@ from tagwright.tags.scheme import (
     rules_of,
     split_tag,
 )
-from tagwright.tags.spans import Spans, decode, encode, invalid
+from tagwright.tags.spans import Labelled, Spans, encode
 
-__all__ = ["LabelMap", "convert_tags", "detect_scheme", "offsets_of", "repair_tags", "spans_of"]
+__all__ = [
+    "LabelMap",
+    "convert_tags",
+    "detect_scheme",
+    "offsets_of",
+    "repair_tags",
+    "scheme_of_ids",
+    "spans_of",
+]
 
 
 def offsets_of(lengths: Iterable[int]) -> NDArray[np.int64]:
@@ -135,12 +143,20 @@ class LabelMap:
     def spans(
         self, ids: NDArray[np.integer], offsets: NDArray[np.integer], *, reading: str = "lenient"
     ) -> Spans:
-        """Decode tag ids, flat over sentences, into spans; see `tagwright.tags.spans.decode`."""
-        return decode(self.roles[ids], self.type_ids[ids], offsets, self.scheme, reading=reading)
+        """Turn tag ids, flat over sentences, into spans; see `tagwright.tags.spans.decode`."""
+        return self.labelled(ids, offsets).spans(rules_of(self.scheme, reading))
 
     def invalid(self, ids: NDArray[np.integer], offsets: NDArray[np.integer]) -> NDArray[np.int64]:
         """Return the positions of tags that the scheme does not allow where they stand."""
-        return invalid(self.roles[ids], self.type_ids[ids], offsets, self.scheme)
+        return self.labelled(ids, offsets).invalid(rules_of(self.scheme))
+
+    def labelled(self, ids: NDArray[np.integer], offsets: NDArray[np.integer]) -> Labelled:
+        """Look at tag ids once, for several readings."""
+        roles, types = (
+            self.roles.astype(np.uint8),
+            self.type_ids.astype(np.int32),
+        )  # small tables, small arrays
+        return Labelled(roles[ids], types[ids], offsets)
 
     @cached_property
     def transitions(self) -> NDArray[np.bool_]:
@@ -185,8 +201,21 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Scheme:
     Raises:
         InputError: prefixed and bare tags are mixed.
     """
-    sequences = [sequence for sequence in sequences if len(sequence)]
+    sequences = list(sequences)
     names = sorted(set(chain.from_iterable(sequences)))
+    table = {name: position for position, name in enumerate(names)}
+    ids = np.fromiter(map(table.__getitem__, chain.from_iterable(sequences)), dtype=np.int64)
+    return scheme_of_ids(names, ids, offsets_of(map(len, sequences)))
+
+
+def scheme_of_ids(names: Sequence[str], ids: NDArray[np.integer], offsets: NDArray[np.integer]) -> Scheme:
+    """Find the scheme of tags that are ids already; see `detect_scheme`.
+
+    Args:
+        names: the tags that occur, and no others.
+        ids: shape (words,): the index of each word's tag in `names`.
+        offsets: shape (sentences + 1,): where each sentence begins.
+    """
     labelled = [name for name in names if name != "O"]
     prefixed = [name for name in labelled if split_tag(name)[1] != name]
     if "B" in labelled and _is_untyped(labelled):
@@ -209,10 +238,8 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> Scheme:
     if letters != {"B", "I"}:
         return Scheme.IOB2
     labels = LabelMap(names, Scheme.IOB2)
-    ids, offsets = labels.ids(chain.from_iterable(sequences)), offsets_of(map(len, sequences))
-    roles, types = labels.roles[ids], labels.type_ids[ids]
-    as_iob1 = len(invalid(roles, types, offsets, Scheme.IOB1))
-    as_iob2 = len(invalid(roles, types, offsets, Scheme.IOB2))
+    words = labels.labelled(ids, offsets)
+    as_iob1, as_iob2 = (len(words.invalid(rules_of(scheme))) for scheme in (Scheme.IOB1, Scheme.IOB2))
     return Scheme.IOB1 if as_iob1 < as_iob2 else Scheme.IOB2
 
 

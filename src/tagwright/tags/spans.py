@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tagwright.tags.scheme import B, E, I, O, S, Scheme, rules_of
+from tagwright.tags.scheme import B, E, I, O, Rules, S, Scheme, rules_of
 
-__all__ = ["IntArray", "Spans", "decode", "encode", "invalid"]
+__all__ = ["IntArray", "Labelled", "Spans", "decode", "encode", "invalid"]
 
 IntArray = NDArray[np.integer]
 
@@ -32,24 +32,56 @@ class Spans:
         return len(self.starts)
 
 
-def _pairs(
-    roles: IntArray, types: IntArray, offsets: IntArray
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Look at each word beside the word before it.
+class Labelled:
+    """The words whose tag is not O, each beside its neighbours: all that the rules need, and few.
 
-    Returns:
-        The place of each pair in a flat table of `Rules` (a sentence's first word follows an O): uint8, shape
-        (words,); and whether a sentence begins at a position, or all end there: bool, shape (words + 1,).
+    Attributes:
+        words: their positions among all words.
+        roles: their roles.
+        types: their types.
+        joined: whether the labelled word before is the word before, in the same sentence.
+        pairs: the place in a flat table of `Rules` of the word before (O where not joined) and this one.
+        last: whether the sentence ends with the word.
     """
-    border = np.zeros(len(roles) + 1, dtype=bool)
-    border[offsets] = border[-1] = True
-    narrow = np.asarray(roles, dtype=np.uint8)
-    codes = 2 * narrow
-    codes[1:] += 10 * narrow[:-1]
-    codes[1:] += types[1:] == types[:-1]
-    firsts = border[:-1]
-    codes[firsts] = 2 * narrow[firsts]  # O is 0, and shares its type with nobody
-    return codes, border
+
+    def __init__(self, roles: IntArray, types: IntArray, offsets: IntArray) -> None:
+        roles, types, offsets = np.asarray(roles), np.asarray(types), np.asarray(offsets, dtype=np.int64)
+        border = np.zeros(len(roles) + 1, dtype=bool)
+        border[offsets] = border[-1] = True
+        self.words = np.flatnonzero(roles != O)
+        self.roles = roles[self.words].astype(np.int64)
+        self.types = types[self.words]
+        self.joined = ~border[self.words]
+        self.joined[:1] = False
+        self.joined[1:] &= self.words[1:] == self.words[:-1] + 1
+        self.pairs = 2 * self.roles
+        self.pairs[1:] += self.joined[1:] * (10 * self.roles[:-1] + (self.types[1:] == self.types[:-1]))
+        self.last = border[self.words + 1]
+
+    def spans(self, rules: Rules) -> Spans:
+        """Find the spans by the rules of a reading."""
+        size = len(self.words)
+        heads = np.flatnonzero(~rules.inside.ravel()[self.pairs])
+        candidates = np.flatnonzero(rules.start.ravel()[self.pairs])
+        # A run is a head and the words that continue it; its span begins at the first word that can begin one.
+        run = np.searchsorted(heads, candidates, side="right") - 1
+        first = np.ones(len(run), dtype=bool)
+        first[1:] = run[1:] != run[:-1]
+        starts, run = candidates[first], run[first]
+        ends = np.append(heads, size)[run + 1]
+        lasts = ends - 1
+        joined, pairs = np.append(self.joined, False)[ends], np.append(self.pairs, 0)[ends]
+        closed = np.where(joined, rules.end.ravel()[pairs], rules.end[self.roles[lasts], O, 0])
+        starts, lasts = starts[closed], lasts[closed]
+        return Spans(self.words[starts], self.words[lasts] + 1, self.types[starts])
+
+    def invalid(self, rules: Rules) -> NDArray[np.int64]:
+        """Find the words at which the sequence breaks the rules; see the function `invalid`."""
+        bad = ~rules.valid.ravel()[self.pairs]
+        # O after O is always valid; what is left to look at is O, or the end, after a labelled word.
+        left = ~np.append(self.joined[1:], False)[: len(bad)] & ~rules.valid[self.roles, O, 0]
+        bad |= left & self.last
+        return np.sort(np.concatenate((self.words[bad], self.words[left & ~self.last] + 1)))
 
 
 def decode(
@@ -67,21 +99,7 @@ def decode(
     Returns:
         The spans, as positions in the flat arrays.
     """
-    rules = rules_of(scheme, reading)
-    roles, types = np.asarray(roles), np.asarray(types)
-    codes, border = _pairs(roles, types, np.asarray(offsets, dtype=np.int64))
-    heads = np.flatnonzero(~rules.inside.ravel()[codes])
-    candidates = np.flatnonzero(rules.start.ravel()[codes])
-    # A run is a head and the words that continue it; its span begins at the first word that can begin one.
-    run = np.searchsorted(heads, candidates, side="right") - 1
-    first = np.ones(len(run), dtype=bool)
-    first[1:] = run[1:] != run[:-1]
-    starts, run = candidates[first], run[first]
-    ends = np.append(heads, len(roles))[run + 1]
-    # Whether the pair of the span's last word and the next word closes it; a border stands for an O.
-    closed = rules.end.ravel()[np.append(codes, 0)[ends]]
-    closed = np.where(border[ends], rules.end[roles[ends - 1], O, 0], closed)
-    return Spans(starts[closed], ends[closed], types[starts][closed])
+    return Labelled(roles, types, offsets).spans(rules_of(scheme, reading))
 
 
 def encode(spans: Spans, offsets: IntArray, scheme: Scheme) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -122,10 +140,4 @@ def invalid(roles: IntArray, types: IntArray, offsets: IntArray, scheme: Scheme)
     A span that is left open (a BIOES B before O) is found at the word that should have continued it, or at
     the last word of the sentence.
     """
-    valid = rules_of(scheme).valid
-    roles, offsets = np.asarray(roles), np.asarray(offsets, dtype=np.int64)
-    codes, _ = _pairs(roles, np.asarray(types), offsets)
-    bad = ~valid.ravel()[codes]
-    lasts = offsets[1:][offsets[1:] > offsets[:-1]] - 1
-    bad[lasts] |= ~valid[roles[lasts], O, 0]
-    return np.flatnonzero(bad)
+    return Labelled(roles, types, offsets).invalid(rules_of(scheme))
