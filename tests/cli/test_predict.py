@@ -74,7 +74,7 @@ def test_files(call, tmp_path):
 def test_out(call, tmp_path, name, begin):
     out = tmp_path / name
     out.write_text("old")
-    code, printed, _ = call("--out", out, stdin=b"Jeff Bezos left\n")
+    code, printed, _ = call("--out", out, "--precision", "fp32", stdin=b"Jeff Bezos left\n")
     assert (code, printed) == (0, "")
     assert out.read_text().startswith(begin)
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -226,7 +226,7 @@ def test_colours_on_a_terminal(bundle, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Jeff [b]Bezos[/b] left :smile:\n")))
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
-    assert run(["predict", str(bundle)]) == 0
+    assert run(["predict", str(bundle), "--precision", "fp32"]) == 0
     out = sys.stdout.buffer.getvalue().decode()
     assert "\x1b[1;" in out
     shown = re.sub(r"\x1b\[[\d;]*m", "", out)
@@ -236,5 +236,5 @@ def test_colours_on_a_terminal(bundle, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"Jeff Bezos left\n")))
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
-    assert run(["predict", str(bundle)]) == 0
+    assert run(["predict", str(bundle), "--precision", "fp32"]) == 0
     assert sys.stdout.buffer.getvalue().startswith(b"[Jeff")
