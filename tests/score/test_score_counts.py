@@ -170,8 +170,8 @@ def test_the_scheme_is_found(gold: Tags, pred: Tags, strict_f1: float) -> None:
     ("gold", "pred", "message"),
     [
         ([["O"], ["B-a", "O"]], [["O"], ["O", "S-a"]], r"pred, sentence 2, word 2: the tag 'S-a' does not"),
-        ([["B-a", "I-a"]], [["B-a", "person"]], r"pred: the tag 'person' has no prefix"),
-        ([["B-a", "person"]], [["B-a", "O"]], r"gold: the tag 'person' has no prefix"),
+        ([["B-a", "I-a"]], [["B-a", "person"]], r"pred, sentence 1, word 2: the tag 'person' has no prefix"),
+        ([["B-a", "person"]], [["B-a", "O"]], r"gold, sentence 1, word 2: the tag 'person' has no prefix"),
         ([["B-a", "I-a"]], [["B-a"]], r"2 words in gold, 1 in pred; they part at gold, sentence 1, word 2 "),
         (
             [["B-a"], ["O", "O"]],

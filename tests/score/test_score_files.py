@@ -35,7 +35,7 @@ def test_text_output(gold: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert ["mean", "(macro)", "1.0000", "0.5000"] in lines
     assert ["location", *["1.0000"] * 3, "1", *["1.0000"] * 3, "1"] in lines
     assert captured.out.splitlines()[-1] == (
-        "accuracy 0.8000 · 2 sentences · 5 words · 0 words lost · 0 differing"
+        "accuracy 0.8000 · sentences 2 · words 5 · words lost 0 · words differing 0"
     )
     assert "pred.conll: 1 tag stands where iob2 does not allow it, first 'I-person'" in captured.err
     assert f"({pred}:2)" in captured.err
@@ -116,7 +116,7 @@ def test_a_missing_sentence_is_found_by_its_words(tmp_path: Path, capsys: pytest
         ("", [], "{pred}: the file is empty"),
         ("Ada\nLovelace\n", [], "the file holds words only"),
         (GOLD.replace("B-location", "S-location"), [], "{pred}:7: the tag 'S-location' does not belong to"),
-        (GOLD.replace("B-location", "location"), [], "{pred}: the tag 'location' has no prefix"),
+        (GOLD.replace("B-location", "location"), [], "{pred}:7: the tag 'location' has no prefix"),
         (GOLD, ["--scheme", "bilou2"], "there is no scheme 'bilou2'"),
         (GOLD, ["--scheme", "io"], "{gold}:2: the tag 'B-person' does not belong to the scheme io"),
     ],

@@ -89,8 +89,8 @@ def _counted(scores: Mapping[str, Any]) -> str:
         ("sentences", "sentences"),
         ("words", "words"),
         ("lost_words", "words lost"),
-        ("differing_words", "differing"),
+        ("differing_words", "words differing"),
     ):
         if key in scores:
-            parts.append(f"{scores[key]:,} {name}")
+            parts.append(f"{name} {scores[key]:,}")
     return " · ".join(parts)

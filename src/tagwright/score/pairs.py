@@ -15,7 +15,7 @@ from tagwright.data.conll import read_conll
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError
 from tagwright.tags.labels import LabelMap, offsets_of, scheme_of_ids
-from tagwright.tags.scheme import Scheme
+from tagwright.tags.scheme import Scheme, split_tag
 from tagwright.tags.spans import IntArray
 
 __all__ = ["Pair"]
@@ -86,24 +86,30 @@ class Pair:
 
     def _find_scheme(self) -> Scheme:
         """Take the scheme of the gold tags; that of both sides where gold is too scant to show it."""
-        known, ids = self._compact(self.gold_ids)
-        own = _detect(known, ids, self.offsets, self.gold)
+        used = np.bincount(self.gold_ids, minlength=len(self.names)) > 0
+        known = [name for name, occurs in zip(self.names, used, strict=True) if occurs]
+        ids = (np.cumsum(used) - 1)[self.gold_ids]
+        own = self._detect(known, ids, self.offsets)
         if known not in ([], ["O"]) and _fits(self.names, own):
             return own
         both_ids = np.concatenate((self.gold_ids, self.pred_ids))
         both_offsets = np.concatenate((self.offsets, self.offsets[1:] + self.offsets[-1]))
-        both = _detect(self.names, both_ids, both_offsets, self.pred)
+        both = self._detect(self.names, both_ids, both_offsets)
         if not _fits(known, both):
             return own
         narrow, wide = (LabelMap(known, found).invalid(ids, self.offsets) for found in (own, both))
         return own if len(wide) > len(narrow) else both
 
-    def _compact(self, ids: IntArray) -> tuple[list[str], IntArray]:
-        """Return the tags that occur among ids, and the ids counted over them."""
-        used = np.bincount(ids, minlength=len(self.names)) > 0
-        return [name for name, there in zip(self.names, used, strict=True) if there], (np.cumsum(used) - 1)[
-            ids
-        ]
+    def _detect(self, names: Sequence[str], ids: IntArray, offsets: IntArray) -> Scheme:
+        """Find the scheme of the gold tags, or of gold and predicted tags one after the other."""
+        try:
+            return scheme_of_ids(names, ids, offsets)
+        except InputError as error:
+            bare = [number for number, name in enumerate(names) if name != "O" and split_tag(name)[1] == name]
+            first = int(np.flatnonzero(np.isin(ids, bare))[0])
+            side = self.gold if first < len(self.gold_ids) else self.pred
+            place = _place(side, *self._locate(first % len(self.gold_ids)))
+            raise InputError(error.what, where=place, mend=error.mend) from None
 
     def _place_misfit(self, scheme: Scheme) -> InputError | None:
         for number, name in enumerate(self.names):
@@ -158,13 +164,6 @@ def _from_lists(sequences: Sequence[Sequence[str]], name: str) -> Rows:
     if len(sequences) and isinstance(sequences[0], str):
         raise InputError(f"{name} is a list of strings", mend="give one list of tags a sentence")
     return Rows(name, lengths=list(map(len, sequences)))
-
-
-def _detect(names: Sequence[str], ids: IntArray, offsets: IntArray, side: Rows) -> Scheme:
-    try:
-        return scheme_of_ids(sorted(names), np.argsort(np.argsort(names))[ids], offsets)
-    except InputError as error:
-        raise InputError(error.what, where=side.source, mend=error.mend) from None
 
 
 def _fits(names: Sequence[str], scheme: Scheme) -> bool:
