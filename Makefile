@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)
-	$(BIN)/tagwright train --data sample --model minilm --out demo-tagger --overwrite
+	$(BIN)/tagwright train --data sample --model minilm --out demo-tagger --overwrite --set train.epochs=10
 	$(BIN)/tagwright evaluate demo-tagger --data sample
 	printf '%s\n' \
 	  "Watching the northern lights over Tromsø with my sister Ingrid, best night of the year" \
