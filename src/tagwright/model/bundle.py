@@ -183,7 +183,11 @@ def load_model(path: str | Path) -> PreTrainedModel:
     try:
         with quiet():
             model, found = transformers.AutoModelForTokenClassification.from_pretrained(
-                path, local_files_only=True, dtype=torch.float32, output_loading_info=True
+                path,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
     except Exception as error:  # the library raises whatever its readers raise; all mean a bad folder
         raise InputError(f"the model cannot be loaded: {first_line(error)}", where=str(path)) from error

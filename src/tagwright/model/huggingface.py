@@ -104,7 +104,9 @@ def convert_tokenizer(folder: Path) -> Tokenizer:
     transformers = require("transformers", "train")
     try:
         with quiet():
-            fast = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            fast = transformers.AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # the library raises whatever its readers raise; all mean a bad folder
         raise InputError(f"the tokenizer cannot be read: {first_line(error)}", where=str(folder)) from error
     if getattr(fast, "backend_tokenizer", None) is None:

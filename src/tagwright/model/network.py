@@ -253,13 +253,17 @@ class _seeded:  # noqa: N801 - used as a context manager
 def _locate(encoder: str) -> tuple[str, dict[str, Any]]:
     """Split an encoder's name into what `from_pretrained` takes."""
     if Path(encoder).is_dir():
-        return encoder, {"local_files_only": True}
+        return encoder, {"local_files_only": True, "trust_remote_code": False}
     if encoder.startswith((".", "/", "~")) or encoder.count("/") > 1 or Path(encoder).exists():
         raise InputError(
             f"there is no folder {encoder!r}", mend="name a model folder, a name on the Hub or minilm"
         )
     name, _, revision = encoder.partition("@")
-    return name, {"revision": revision or None, "local_files_only": not hub_reachable()}
+    return name, {
+        "revision": revision or None,
+        "local_files_only": not hub_reachable(),
+        "trust_remote_code": False,  # or it asks on stdin whether to run the model's own code
+    }
 
 
 def _has_vocabulary(tokenizer: Any) -> bool:
