@@ -6,21 +6,20 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["discard", "newest", "rotate", "seal", "staging", "step_of"]
+__all__ = ["clear_staging", "discard", "is_whole", "newest", "rotate", "seal", "step_of"]
 
 SEAL = "sealed.json"
 PREFIX = "checkpoint-"
 STAGING = ".writing"
+"""The folder beside the checkpoints in which the next one is written."""
 
 
-def staging(folder: Path) -> Path:
-    """Return an empty folder beside the checkpoints to write the next one in."""
-    place = folder / STAGING
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    return place
+def clear_staging(folder: Path) -> None:
+    """Remove what is left of a checkpoint that was being written."""
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
 
 
 def seal(written: Path, target: Path) -> None:
@@ -30,16 +29,26 @@ def seal(written: Path, target: Path) -> None:
     (written / SEAL).write_text(json.dumps(sums, indent=1), encoding="utf-8")
     for file in [*files, written / SEAL, written]:
         _sync(file)
-    if target.exists():
+    if target.exists():  # written by a run that died before its next step
         shutil.rmtree(target)
     written.rename(target)
     _sync(target.parent)
+    clear_staging(target.parent)
 
 
 def newest(folder: Path) -> Path | None:
     """Return the checkpoint of the highest step whose files are all there and unchanged."""
     found = sorted(folder.glob(PREFIX + "*"), key=step_of, reverse=True) if folder.is_dir() else []
-    return next((checkpoint for checkpoint in found if _verifies(checkpoint)), None)
+    return next((checkpoint for checkpoint in found if is_whole(checkpoint)), None)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Say whether all files of a checkpoint are there and unchanged."""
+    try:
+        sums = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        return bool(sums) and all(_sum(checkpoint / name) == value for name, value in sums.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def rotate(folder: Path, keep: set[int]) -> None:
@@ -50,22 +59,19 @@ def rotate(folder: Path, keep: set[int]) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Remove all checkpoints and what was being written."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove the run's record, all checkpoints and what was being written; other things in the folder stay."""
+    for record in folder.glob("*.json"):  # first: what a removal that is cut off leaves is no run
+        record.unlink()
+    clear_staging(folder)
+    rotate(folder, set())
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def step_of(checkpoint: Path) -> int:
     """Return the step at which a checkpoint was written; -1 for other folders."""
     number = checkpoint.name.removeprefix(PREFIX)
     return int(number) if number.isdecimal() else -1
-
-
-def _verifies(checkpoint: Path) -> bool:
-    try:
-        sums = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
-        return all(_sum(checkpoint / name) == value for name, value in sums.items())
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def _sum(file: Path) -> str:

@@ -23,12 +23,15 @@ from tagwright.model.network import Network, build_network
 from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
-from tagwright.train.progress import RunDisplay, StopOnInterrupt
+from tagwright.train.callbacks import StopOnInterrupt
+from tagwright.train.progress import RunDisplay
+from tagwright.train.ranks import rank, wait
 from tagwright.train.recipe import resolve
 from tagwright.train.record import make_record
 from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
 from tagwright.train.scoring import Part, score_part
 from tagwright.train.setup import build_trainer, describe, encode_split
+from tagwright.train.trainer import TaggerTrainer
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -86,7 +89,7 @@ def train(
         InputError: the recipe, the data or the encoder is wrong.
         RunError: training failed; checkpoints stay, and the message says how to go on.
     """
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, quiet=rank() > 0)
     recipe = _load_recipe(recipe, settings, model)
     source = data if data is not None else recipe.data.source
     if source is None:
@@ -100,7 +103,8 @@ def train(
         recipe.data.source = str(source)
     run = Path(out) if out is not None else default_run(recipe.data.source or "data", recipe.model.encoder)
     folder = run / CHECKPOINTS
-    check_run(run, resume=resume, overwrite=overwrite)
+    if rank() == 0:
+        check_run(run, resume=resume, overwrite=overwrite)
 
     notices: list[str] = []
 
@@ -120,10 +124,9 @@ def train(
     recipe = resolve(recipe, network)
     for line in network.notices:
         note(line)
-    start = prepare_run(folder, recipe, corpus, resume=resume, note=note)
-
     table = PieceTable(network.tokenizer)
     parts = {name: encode_split(corpus, name, table, recipe, note) for name in corpus.splits}
+    start = prepare_run(folder, recipe, corpus, resume=resume, note=note)
     trainer, fast = build_trainer(network, labels, parts, recipe, folder, table, callbacks, note)
     display = RunDisplay(console, lambda: trainer.pieces_seen)
     trainer.add_callback(display)
@@ -133,38 +136,29 @@ def train(
     try:
         with interrupt:
             trainer.train(resume_from_checkpoint=str(start) if start else None)
+        if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
+            raise KeyboardInterrupt
+        display.close()
+        best = _take_best(trainer, recipe, folder, note)
+        if fast is not None:
+            fast.undo()
+        network.model = trainer.plain_model()
+        scores = _score(network, labels, parts, recipe)
+        if rank() == 0:
+            steps = trainer.state.global_step
+            made = make_record(recipe, corpus, steps=steps, best_step=best, scores=scores)
+            save_bundle(
+                run, network.model, network.tokenizer, _describe_bundle(recipe, labels, network, made)
+            )
     except RunError as error:
         raise with_resume(error, run, folder) from error
     except KeyboardInterrupt:
         raise interrupted(run, folder) from None
     finally:
         display.close()
-    if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
-        raise interrupted(run, folder)
-
-    best = trainer.state.global_step
-    if recipe.train.keep_best and trainer.state.best_global_step not in (None, 0, best):
-        best = trainer.state.best_global_step
-        trainer.load_weights(folder / f"{checkpoint.PREFIX}{best}")
-        note(f"kept the weights of step {best}, the best on validation")
-    if fast is not None:
-        fast.undo()
-    scores = _score(network, labels, parts, recipe)
-    if trainer.is_world_process_zero():
-        meta = BundleMeta(
-            scheme=labels.scheme,
-            labels=list(labels.names),
-            splitter=recipe.encode.splitter,
-            max_pieces=recipe.encode.max_pieces or network.max_pieces,
-            overlap=recipe.encode.overlap,
-            on_overflow=recipe.encode.on_overflow,
-            valid_tags=recipe.predict.valid_tags,
-            precision=recipe.train.precision,  # type: ignore[arg-type]  # resolved: no longer "auto"
-            made=make_record(recipe, corpus, steps=trainer.state.global_step, best_step=best, scores=scores),
-        )
-        save_bundle(run, network.model, network.tokenizer, meta)
-        if not recipe.train.keep_checkpoints:
-            checkpoint.discard(folder)
+    wait()
+    if rank() == 0 and not recipe.train.keep_checkpoints:
+        checkpoint.discard(folder)
     return Trained(run, recipe, scores, notices, display.seconds, trainer.pieces_seen)
 
 
@@ -186,20 +180,35 @@ def _read(recipe: Recipe, source: Any, note: Callable[[str], None]) -> Corpus:
     splitter = recipe.encode.splitter
     corpus = read_corpus(source, settings=recipe.data, split=lambda text: split_words(text, splitter))
     corpus.require_split("train", entities=True)
-    noted = len(corpus.notices)
-    for line in corpus.notices:
-        note(line)
-    if corpus.invalid:
-        shown = "; ".join(map(str, corpus.invalid[:3]))
-        note(
-            f"{len(corpus.invalid)} tags break the scheme {corpus.labels.scheme.value}: {shown}"
-            + ("; repaired by their lenient reading" if recipe.data.repair else "; kept as they are")
-        )
     if "validation" not in corpus.splits:
         corpus = hold_out(corpus, recipe.data.validation_share, recipe.data.split_seed)
-        for line in corpus.notices[noted:]:
-            note(line)
+    for line in corpus.notices:
+        note(line)
     return corpus
+
+
+def _take_best(trainer: TaggerTrainer, recipe: Recipe, folder: Path, note: Callable[[str], None]) -> int:
+    """Give the model the weights that the recipe wants, and return their step."""
+    last, best = trainer.state.global_step, trainer.state.best_global_step
+    if not recipe.train.keep_best or best in (None, 0, last):
+        return int(last)
+    trainer.load_weights(folder / f"{checkpoint.PREFIX}{best}")
+    note(f"kept the weights of step {best}, the best on validation")
+    return int(best)
+
+
+def _describe_bundle(recipe: Recipe, labels: LabelMap, network: Network, made: dict[str, Any]) -> BundleMeta:
+    return BundleMeta(
+        scheme=labels.scheme,
+        labels=list(labels.names),
+        splitter=recipe.encode.splitter,
+        max_pieces=recipe.encode.max_pieces or network.max_pieces,
+        overlap=recipe.encode.overlap,
+        on_overflow=recipe.encode.on_overflow,
+        valid_tags=recipe.predict.valid_tags,
+        precision=recipe.train.precision,  # type: ignore[arg-type]  # resolved: no longer "auto"
+        made=made,
+    )
 
 
 def _score(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from types import FrameType
 from typing import Any
 
 import transformers
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["RunDisplay", "StopOnInterrupt"]
+__all__ = ["RunDisplay"]
 
 LINES_IN_EPOCH = 5
 
@@ -32,7 +29,6 @@ class RunDisplay(transformers.TrainerCallback):  # type: ignore[misc]  # transfo
         self.pieces = pieces
         self.seconds = 0.0
         self.loss: float | None = None
-        self.best: float | None = None
         self.last: float | None = None
         self._clock = 0.0
         self._bar: Progress | None = None
@@ -88,8 +84,7 @@ class RunDisplay(transformers.TrainerCallback):  # type: ignore[misc]  # transfo
         """Show the validation scores."""
         self._clock = time.perf_counter()
         self.last = metrics["eval_f1"]
-        better = self.best is None or self.last > self.best
-        self.best = self.last if better else self.best
+        better = state.best_metric is None or self.last > state.best_metric
         self.console.print(
             f"{self._epoch(args, state)}  validation F1 {metrics['eval_f1']:.4f} "
             f"(precision {metrics['eval_precision']:.4f}, recall {metrics['eval_recall']:.4f}, "
@@ -118,43 +113,3 @@ class RunDisplay(transformers.TrainerCallback):  # type: ignore[misc]  # transfo
         facts += [f"loss {self.loss:.4f}"] if self.loss is not None else []
         facts += [f"F1 {self.last:.4f}"] if self.last is not None else []
         return "  ".join([*facts, f"{int(left) // 60}:{int(left) % 60:02d} left"])
-
-
-class StopOnInterrupt(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
-    """Turns the first Ctrl-C (or SIGTERM) into a checkpoint after the present step; the second stops at once.
-
-    Use as a context manager around `Trainer.train`.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> StopOnInterrupt:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Save and stop if asked to."""
-        if self.asked:
-            control.should_save = True
-            control.should_training_stop = True
-        return control
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Skip the evaluation of an epoch that was broken off."""
-        if self.asked:
-            control.should_evaluate = False
-            control.should_save = False
-        return control

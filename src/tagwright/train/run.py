@@ -10,8 +10,10 @@ from pathlib import Path
 from tagwright.config import Recipe
 from tagwright.data.corpus import Corpus
 from tagwright.errors import InputError, RunError
+from tagwright.model.huggingface import read_json
 from tagwright.model.swap import RECORD
 from tagwright.train import checkpoint
+from tagwright.train.ranks import rank
 
 __all__ = ["CHECKPOINTS", "check_run", "default_run", "interrupted", "prepare_run", "with_resume"]
 
@@ -39,12 +41,13 @@ def check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
         raise InputError("--resume and --overwrite exclude each other", mend="give one of them")
     if run.exists() and not run.is_dir():
         raise InputError("this is a file, not a folder for a run", where=str(run), mend="name another --out")
-    taken = run.is_dir() and any(run.iterdir())
+    begun = (run / CHECKPOINTS / STATE).exists()
+    taken = begun or (run.is_dir() and any(entry.name != CHECKPOINTS for entry in run.iterdir()))
     if taken and not resume and not overwrite:
         raise InputError(
             "there is a run here already", where=str(run), mend="give --resume, --overwrite or another --out"
         )
-    if resume and not (run / CHECKPOINTS / STATE).exists():
+    if resume and not begun:
         done = (run / RECORD).exists()
         raise InputError(
             "the run here is complete; there is nothing to resume"
@@ -53,7 +56,7 @@ def check_run(run: Path, *, resume: bool, overwrite: bool) -> None:
             where=str(run),
             mend="give --overwrite to train anew" if done else "leave --resume out",
         )
-    if overwrite and taken and not (run / CHECKPOINTS).is_dir() and not (run / "config.json").exists():
+    if overwrite and taken and not begun and not (run / RECORD).exists():
         raise InputError(
             "this folder holds something else than a run", where=str(run), mend="name another --out"
         )
@@ -71,18 +74,21 @@ def prepare_run(
         InputError: the recipe or the data is not what the run to resume began with.
     """
     asked = recipe.model_dump(mode="json")
-    if not resume:
+    if not resume and rank() == 0:
         checkpoint.discard(folder)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         state = {"recipe": asked, "data_sha256": corpus.sha256}
-        (folder / STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
+        unfinished = folder / f".{STATE}"
+        unfinished.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        unfinished.replace(folder / STATE)
+    if not resume:
         return None
-    before = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    if before["data_sha256"] != corpus.sha256:
+    before = read_json(folder / STATE)
+    if before.get("data_sha256") != corpus.sha256:
         raise InputError(
             "the data is not what the run began with", where=str(folder), mend="give --overwrite"
         )
-    for section, fields in before["recipe"].items():
+    for section, fields in before.get("recipe", {}).items():
         for field, value in fields.items():
             now = asked.get(section, {}).get(field)
             if now != value and (section, field) != ("data", "source"):

@@ -13,13 +13,14 @@ from tagwright.config import Recipe
 from tagwright.encode.windows import Encoded
 from tagwright.predict.decoding import tag_words
 from tagwright.predict.runtimes import Runtime
+from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.score.counts import Scores, score_tags
 from tagwright.tags import LabelMap
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["LiveRuntime", "Part", "score_part"]
+__all__ = ["LiveRuntime", "Part", "is_out_of_memory", "score_part"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,12 @@ class Part:
     tags: NDArray[np.int64]
 
 
-class LiveRuntime:
-    """The model in training, as a runtime of `tagwright.predict`."""
-
-    name = "torch"
+class LiveRuntime(TorchRuntime):
+    """The model in training, as it is: neither moved nor converted."""
 
     def __init__(self, model: PreTrainedModel, precision: str, *, autocast: bool, batch_pieces: int) -> None:
-        self.model = model
+        self._model = model
+        self._device = model.device
         self.device = str(model.device)
         self.batch_pieces = batch_pieces
         self.precision = precision
@@ -49,14 +49,13 @@ class LiveRuntime:
 
     def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score a batch: int64 (batch, pieces) in, float32 (batch, pieces, labels) out."""
-        device = self.model.device
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
-            scores = self.model(
-                input_ids=torch.from_numpy(input_ids).to(device),
-                attention_mask=torch.from_numpy(attention_mask).to(device),
-            ).logits
-        result: NDArray[np.float32] = scores.float().cpu().numpy()
-        return result
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.autocast):
+            return super().logits(input_ids, attention_mask)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether torch failed for want of memory; the CPU's allocator raises a plain `RuntimeError`."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def score_part(runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe) -> Scores:

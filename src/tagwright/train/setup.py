@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -19,10 +18,12 @@ from tagwright.encode.batches import collate, piece_labels
 from tagwright.encode.windows import encode_words
 from tagwright.model.network import Network
 from tagwright.tags import LabelMap
+from tagwright.train.callbacks import EarlyStop, SaveEvery
 from tagwright.train.faststep import FastStep
+from tagwright.train.ranks import rank
 from tagwright.train.recipe import device_of
 from tagwright.train.scoring import Part
-from tagwright.train.trainer import SaveEvery, TaggerTrainer
+from tagwright.train.trainer import TaggerTrainer
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -67,9 +68,8 @@ def build_trainer(
     fast = None
     if settings.fast_step and device.type == "cpu":
         rows = np.unique(np.concatenate([part.encoded.ids, [table.pad_id, table.unk_id]]))
-        rank = int(os.environ.get("RANK", "0"))
         fast = FastStep(
-            network.model, rows, bf16=settings.precision == "bf16", seed=settings.seed, process=rank
+            network.model, rows, bf16=settings.precision == "bf16", seed=settings.seed, process=rank()
         )
         sample = collate(part.encoded, np.argsort(part.encoded.lengths, kind="stable")[::-1][[0, -1]])
         reason = fast.apply({name: torch.from_numpy(values[:, :64]) for name, values in sample.items()})
@@ -106,7 +106,7 @@ def build_trainer(
     if settings.save_steps is not None:
         more.append(SaveEvery(settings.save_steps))
     if settings.early_stopping is not None:
-        more.append(transformers.EarlyStoppingCallback(early_stopping_patience=settings.early_stopping))
+        more.append(EarlyStop(settings.early_stopping))
     trainer = TaggerTrainer(
         network.model,
         arguments,

@@ -25,13 +25,14 @@ from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
 from tagwright.train.faststep import FastStep
 from tagwright.train.optimizer import build_optimizer, clip
+from tagwright.train.ranks import wait
 from tagwright.train.sampler import BatchOrder
-from tagwright.train.scoring import LiveRuntime, Part, score_part
+from tagwright.train.scoring import LiveRuntime, Part, is_out_of_memory, score_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["SaveEvery", "TaggerTrainer", "token_loss"]
+__all__ = ["TaggerTrainer", "token_loss"]
 
 
 class _Windows(Dataset[int]):
@@ -45,18 +46,6 @@ class _Windows(Dataset[int]):
 
     def __getitem__(self, index: int) -> int:
         return index
-
-
-class SaveEvery(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
-    """Asks for a checkpoint every so many steps, beside those after each epoch."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Ask for one."""
-        control.should_save = control.should_save or state.global_step % self.steps == 0
-        return control
 
 
 def token_loss(
@@ -145,7 +134,15 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         )
         return self.accelerator.prepare(loader)
 
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
+        with quiet():  # the checkpoint was written in another folder than the one it is in, which is no news
+            return super()._init_training_state(*args, **kwargs)
+
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        # A run may be resumed from its last checkpoint, by early stopping or within its last, broken epoch.
+        if self.control.should_training_stop or self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
         # After a resume in mid-epoch the loader is wrapped, and the epoch no longer reaches the sampler by itself.
         self.order.set_epoch(kwargs["epoch"])
         super()._run_epoch(*args, **kwargs)
@@ -162,7 +159,10 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
-        return clip(optimizer, model.parameters(), self.args.max_grad_norm)
+        norm = clip(optimizer, model.parameters(), self.args.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise self._diverged("the norm of the gradients", norm)
+        return norm
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         return grad_norm  # without clipping the norm is not worth a pass over all gradients
@@ -171,18 +171,31 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         """Run one batch forward and backward.
 
         Raises:
-            RunError: the loss is not finite.
+            RunError: the loss is not finite, or the memory does not suffice.
         """
         if self.fast is not None:
             self.fast.noise.begin_batch(self.state.global_step)
-        loss: torch.Tensor = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
-            rate = self.args.learning_rate
+        try:
+            loss: torch.Tensor = super().training_step(*args, **kwargs)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             raise RunError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1} of {self.state.max_steps}",
-                mend=f"lower train.learning_rate (now {rate:g}), raise train.warmup, or set train.precision=fp32",
-            )
+                f"out of memory at step {self.state.global_step + 1}, in a batch of {self.order.batch_size}",
+                mend="lower train.batch_size and raise train.accumulation, or lower encode.max_pieces",
+            ) from error
+        if not torch.isfinite(loss):
+            raise self._diverged("the loss", loss)
         return loss
+
+    def _diverged(self, what: str, value: torch.Tensor) -> RunError:
+        mend = f"lower train.learning_rate (now {self.args.learning_rate:g}) or raise train.warmup"
+        if self.recipe.train.precision != "fp32":
+            mend += ", or set train.precision=fp32"
+        return RunError(
+            f"{what} is {value.item()} at step {self.state.global_step + 1} of {self.state.max_steps}",
+            mend=mend,
+        )
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -221,11 +234,18 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         folder = Path(self.args.output_dir)
         step = self.state.global_step
         target = folder / f"{checkpoint.PREFIX}{step}"
+        first = self.is_world_process_zero()
         try:
-            self._staging = checkpoint.staging(folder)
+            if first:
+                checkpoint.clear_staging(folder)
+            wait()
+            self._staging = folder / checkpoint.STAGING
             super()._save_checkpoint(model, trial)
-            checkpoint.seal(self._staging / target.name, target)
+            wait()
+            if first:
+                checkpoint.seal(self._staging / target.name, target)
         except Exception as error:
+            checkpoint.clear_staging(folder)  # on a full disk it would be in the way of what is written next
             if not _is_disk_error(error):
                 raise
             last = checkpoint.newest(folder)
@@ -237,7 +257,9 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
             ) from error
         finally:
             self._staging = None
-        checkpoint.rotate(folder, {step, self.state.best_global_step or step})
+        if first:
+            checkpoint.rotate(folder, {step, self.state.best_global_step or step})
+        wait()
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the model alone; the bundle is written at the end, by `tagwright.model.bundle`."""
@@ -251,8 +273,19 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         if self.fast is not None:
             self.fast.refresh()
 
+    def plain_model(self) -> PreTrainedModel:
+        """Return the model without what accelerate hung on it for autocast: a copy would call the original."""
+        model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        return model
+
     def load_weights(self, folder: Path) -> None:
-        """Take the weights of a checkpoint."""
+        """Take the weights of a checkpoint.
+
+        Raises:
+            RunError: it is not whole.
+        """
+        if not checkpoint.is_whole(folder):
+            raise RunError("the checkpoint is damaged", where=str(folder), mend="train anew with --overwrite")
         self._load_from_checkpoint(str(folder))
 
 
