@@ -183,7 +183,7 @@ def test_bf16_is_near_fp32_and_its_logits_are_not_rounded(kind):
     assert runtime.precision == "bf16"
     scores, _ = word_log_probabilities(runtime, data, MAP, batch_pieces=1024)
     expected = alone(kind, data)
-    assert (scores.argmax(1) == expected.argmax(1)).mean() > 0.9
+    assert (scores.argmax(1) == expected.argmax(1)).mean() > 0.8
     logits = torch.from_numpy(
         runtime.logits(np.ones((1, 4), dtype=np.int64), np.ones((1, 4), dtype=np.int64))
     )

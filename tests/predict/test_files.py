@@ -198,14 +198,15 @@ def test_a_word_that_conll_cannot_hold_is_a_bad_line(tagger):
 
 
 def test_marked_text_out(tagger):
-    out, _ = predict(tagger, read(b"Jeff Bezos [left](x)\n\n"), "text")
-    first, second = out.split("\n")[:2]
-    assert second == ""
-    plain = first
-    for entity in tagger("Jeff Bezos [left](x)"):
-        plain = plain.replace(f"[{entity.text}]({entity.label})", entity.text, 1)
-    assert plain == "Jeff Bezos [left](x)"
-    assert plain != first
+    text = f"{TEXT} [left](x)"
+    out, _ = predict(tagger, read(f"{text}\n\n".encode()), "text")
+    [marked, blank] = out.removesuffix("\n").split("\n")
+    assert blank == ""
+    assert marked != text
+    for entity in tagger([text, ""])[0]:
+        assert f"[{entity.text}]({entity.label})" in marked
+        marked = marked.replace(f"[{entity.text}]({entity.label})", entity.text, 1)
+    assert marked == text
 
 
 def test_half_a_surrogate_pair_leaves_as_it_came(tagger):
