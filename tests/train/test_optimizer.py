@@ -100,9 +100,7 @@ def test_a_frozen_parameter_is_left_out():
     assert not any(model.classifier.bias is p for group in optimizer.param_groups for p in group["params"])
 
 
-@pytest.mark.parametrize(
-    ("width", "rate"), [(128, 2.5e-4), (384, 2.5e-4), (768, 8.839e-5), (1024, 5.741e-5)]
-)
+@pytest.mark.parametrize(("width", "rate"), [(128, 2.5e-4), (384, 2.5e-4), (768, 8.839e-5), (1024, 5.741e-5)])
 def test_wider_encoders_learn_at_a_lower_rate(width, rate):
     assert default_learning_rate(width) == pytest.approx(rate, rel=1e-3)
 
@@ -142,7 +140,10 @@ def test_clipping_equals_clip_grad_norm_and_an_ordinary_step(size, wrapped):
         for mine, theirs in zip(ours.parameters(), plain.parameters(), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
     for mine, theirs in zip(ours.parameters(), plain.parameters(), strict=True):
-        for name in ("exp_avg", "exp_avg_sq"):  # the moments tell clipped gradients from others, scale and all
+        for name in (
+            "exp_avg",
+            "exp_avg_sq",
+        ):  # the moments tell clipped gradients from others, scale and all
             torch.testing.assert_close(
                 fused.state[mine][name], ordinary.state[theirs][name], rtol=1e-4, atol=1e-12
             )

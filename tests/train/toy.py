@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from rich.console import Console
 
 from tagwright.model.huggingface import quiet
 from tagwright.train.engine import Trained, train
-from tests.models import tiny_model, tiny_tokenizer
 
 NAMES = {
     "person": [["Jeff", "Bezos"], ["@paulwalk"], ["Bezos"], ["Jeff"]],
@@ -54,17 +54,30 @@ def write_corpus(folder: Path, *, train: int = 48, validation: int = 16, test: i
     return folder
 
 
-def write_encoder(folder: Path, kind: str = "distilbert", *, positions: int = 64, **config: Any) -> Path:
-    """Save a tiny encoder without a head, with its tokenizer; `config` changes its configuration."""
-    settings = tiny_model(kind, positions=positions).config
-    for name, value in {"initializer_range": 0.05, **config}.items():
-        setattr(settings, name, value)
+def fixed_tokenizer() -> transformers.PreTrainedTokenizerFast:
+    """Build a WordPiece tokenizer whose vocabulary is written here: trained ones differ from process to process."""
+    words = [word.lower() for name in NAMES.values() for words in name for word in words]
+    letters = string.ascii_lowercase + string.digits + string.punctuation
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    entries = dict.fromkeys([*pieces, *(word for word in [*words, *FILLER_TEXT.lower().split()])])
+    return transformers.DistilBertTokenizerFast(
+        vocab={piece: number for number, piece in enumerate(entries)}, model_max_length=512
+    )
+
+
+def write_encoder(folder: Path, *, positions: int = 64, **config: Any) -> Path:
+    """Save a tiny DistilBERT without a head, with its tokenizer; `config` changes its configuration."""
+    tokenizer = fixed_tokenizer()
+    sizes = {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 2, "initializer_range": 0.05}
+    settings = transformers.DistilBertConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=positions, **sizes, **config
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         encoder = transformers.AutoModel.from_config(settings)
     with quiet():
         encoder.save_pretrained(folder)
-    tiny_tokenizer(kind).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -147,9 +147,7 @@ def train(
         if rank() == 0:
             steps = trainer.state.global_step
             made = make_record(recipe, corpus, steps=steps, best_step=best, scores=scores)
-            save_bundle(
-                run, network.model, network.tokenizer, _describe_bundle(recipe, labels, network, made)
-            )
+            _save(run, network, _describe_bundle(recipe, labels, network, made))
     except RunError as error:
         raise with_resume(error, run, folder) from error
     except KeyboardInterrupt:
@@ -195,6 +193,14 @@ def _take_best(trainer: TaggerTrainer, recipe: Recipe, folder: Path, note: Calla
     trainer.load_weights(folder / f"{checkpoint.PREFIX}{best}")
     note(f"kept the weights of step {best}, the best on validation")
     return int(best)
+
+
+def _save(run: Path, network: Network, meta: BundleMeta) -> None:
+    try:
+        save_bundle(run, network.model, network.tokenizer, meta)
+    except RunError as error:
+        mend = "make room and go on with --resume" if error.mend else "go on with --resume"
+        raise RunError(error.what, where=error.where, mend=mend) from error
 
 
 def _describe_bundle(recipe: Recipe, labels: LabelMap, network: Network, made: dict[str, Any]) -> BundleMeta:
