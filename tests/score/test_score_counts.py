@@ -187,6 +187,10 @@ def test_what_cannot_be_scored_is_an_input_error(gold: Tags, pred: Tags, message
         score(gold, pred)
 
 
+def test_gold_without_a_label_takes_the_scheme_of_the_prediction() -> None:
+    assert score([["O", "O"]], [["O", "I-a"]]).strict.per_type == {"a": Tally(0, 0, 1)}
+
+
 def test_a_named_scheme_decides() -> None:
     gold = pred = [["I-a", "O"]]
     assert score(gold, pred).strict.f1 == 1

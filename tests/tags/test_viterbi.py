@@ -70,13 +70,22 @@ def test_equal_sums_take_the_lower_id() -> None:
     assert best_valid_tags(scores, np.array([0, 2]), labels).tolist() == [0, 0]
 
 
-def test_probabilities_of_zero_never_make_an_invalid_sequence_the_best() -> None:
+@pytest.mark.parametrize(
+    ("probabilities", "best"),
+    [
+        ([[0, 0, 1], [0, 0, 1], [0, 0, 1]], [1, 2, 2]),
+        ([[1, 0, 0], [0, 0, 1], [0, 0.1, 0.9]], [1, 2, 2]),
+    ],
+)
+def test_probabilities_of_zero_never_make_an_invalid_sequence_the_best(
+    probabilities: list[list[float]], best: list[int]
+) -> None:
     labels = LabelMap.from_types(["a"], Scheme.IOB2)
     with np.errstate(divide="ignore"):
-        scores = np.log(np.array([[0, 0, 1], [0, 0, 1], [0, 0, 1]], dtype=np.float32))
+        scores = np.log(np.array(probabilities, dtype=np.float32))
     found = best_valid_tags(scores, np.array([0, 3]), labels)
     assert not len(labels.invalid(found, np.array([0, 3])))
-    assert found.tolist() == [1, 2, 2]
+    assert found.tolist() == best
 
 
 def test_nothing_to_tag() -> None:
