@@ -74,7 +74,7 @@ def test_equal_sums_take_the_lower_id() -> None:
     ("probabilities", "best"),
     [
         ([[0, 0, 1], [0, 0, 1], [0, 0, 1]], [1, 2, 2]),
-        ([[1, 0, 0], [0, 0, 1], [0, 0.1, 0.9]], [1, 2, 2]),
+        ([[1, 0, 0], [0, 0, 1], [0, 0.1, 0.9]], [0, 1, 2]),
     ],
 )
 def test_probabilities_of_zero_never_make_an_invalid_sequence_the_best(
