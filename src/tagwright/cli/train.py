@@ -45,6 +45,7 @@ def train_command(
     """
     from tagwright.report.terminal import score_table, show
     from tagwright.train.engine import train
+    from tagwright.train.ranks import rank
 
     flags = [f"data.{name}={str(value).lower()}" for name, value in given.items()]
     trained = train(
@@ -56,6 +57,8 @@ def train_command(
         overwrite=overwrite,
         settings=[*flags, *(settings or [])],
     )
+    if rank() > 0:
+        return
     for split, scores in trained.scores.items():
         typer.echo(f"\n{split}")
         show(score_table(scores))

@@ -135,9 +135,6 @@ class ActiveEmbedding(nn.Module):
         dtype: what the rows come out as.
     """
 
-    weight_full: torch.Tensor
-    slot: torch.Tensor
-
     def __init__(self, embedding: nn.Embedding, rows: torch.Tensor, dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
@@ -148,8 +145,9 @@ class ActiveEmbedding(nn.Module):
         full = embedding.weight.detach()
         slot = torch.full((len(full),), -1, dtype=torch.int64)
         slot[rows] = torch.arange(len(rows))
-        self.register_buffer("weight_full", full, persistent=False)
-        self.register_buffer("slot", slot, persistent=False)
+        # No buffers: DistributedDataParallel would send the whole table around in every step.
+        self.weight_full = full
+        self.slot = slot
         self.active = nn.Parameter(full[rows].clone())
         padding = -1 if embedding.padding_idx is None else int(slot[embedding.padding_idx])
         self.padding_slot = padding if padding >= 0 else None  # gets no gradient, as in the plain embedding
@@ -172,9 +170,10 @@ class ActiveEmbedding(nn.Module):
 
     def restore(self) -> nn.Embedding:
         """Return the plain embedding with the rows as they are now."""
+        [plain] = self._plain
         with torch.no_grad():
-            self.weight_full[self.rows] = self.active
-        return self._plain[0]
+            plain.weight.copy_(self.full())
+        return plain
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         destination[prefix + "weight"] = self.full()
