@@ -103,7 +103,7 @@ def test_lengths_in_pieces_and_over_the_limit(folder, tmp_path):
     encoder = tmp_path / "encoder"
     tiny_tokenizer().save_pretrained(encoder)
     tiny_model(positions=8).save_pretrained(encoder)
-    (folder / "test.conll").write_text("the O\nview O\n\n" + "the O\n" * 7)
+    (folder / "test.conll").write_text("the O\nthe O\n\n" + "the O\n" * 7)
     summary = tagwright.inspect_data(folder, encoder=str(encoder))
     assert summary.max_pieces == 8
     assert summary.splits["test"].pieces_per_sentence == Lengths(4, 9, 9, 9)
