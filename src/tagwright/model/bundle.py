@@ -6,6 +6,7 @@ import errno
 import json
 from functools import cached_property
 from pathlib import Path
+from shutil import copymode
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -114,6 +115,8 @@ def save_bundle(
         with quiet():
             model.save_pretrained(new)
             tokenizer.save_pretrained(new)
+        for weights in new.glob("*.safetensors"):
+            copymode(new / "config.json", weights)  # safetensors lets only the owner read
         sizes = {file.name: file.stat().st_size for file in sorted(new.iterdir())}
         record = meta.model_copy(update={"files": sizes}).model_dump(mode="json")
         (new / RECORD).write_text(
