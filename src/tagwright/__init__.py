@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 # Resolved on first use, so that `import tagwright` loads neither torch nor transformers.
 _HOMES = {
+    "Aligner": "tagwright.encode.align",
     "Entity": "tagwright.records",
     "Prediction": "tagwright.records",
     "Recipe": "tagwright.config",
@@ -23,6 +24,7 @@ _HOMES = {
 _ROOMS = ("score", "train")
 
 __all__ = [
+    "Aligner",
     "Entity",
     "Prediction",
     "Recipe",
@@ -40,7 +42,7 @@ __all__ = [
 if TYPE_CHECKING:
     from tagwright.config import Recipe
     from tagwright.data.load import load_data
-    from tagwright.encode.align import align_labels
+    from tagwright.encode.align import Aligner, align_labels
     from tagwright.errors import TagwrightError
     from tagwright.inspect.summary import inspect_data
     from tagwright.predict.tagger import Tagger
