@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ def one_thread():
     """Tiny matrices gain nothing from threads, and the subprocesses of some tests have one as well."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # each run collects garbage, and would look at everything that was ever imported
     yield
+    gc.unfreeze()
     torch.set_num_threads(before)
 
 
