@@ -68,10 +68,6 @@ def fold_bert(
     for key, value in expected.items():
         if config.get(key, value) != value:
             raise InputError(f"{key} is {config[key]!r}; only {value!r} can be folded into DistilBERT")
-    if config["hidden_dropout_prob"] != config["attention_probs_dropout_prob"]:
-        dropout, attention_dropout = config["hidden_dropout_prob"], config["attention_probs_dropout_prob"]
-    else:
-        dropout = attention_dropout = config["hidden_dropout_prob"]
     weights = {name.removeprefix("bert."): tensor for name, tensor in weights.items()}
     token_type = weights["embeddings.token_type_embeddings.weight"][0]
     folded = {
@@ -94,8 +90,8 @@ def fold_bert(
         "n_heads": config["num_attention_heads"],
         "max_position_embeddings": config["max_position_embeddings"],
         "activation": "gelu",
-        "dropout": dropout,
-        "attention_dropout": attention_dropout,
+        "dropout": config["hidden_dropout_prob"],
+        "attention_dropout": config["attention_probs_dropout_prob"],
         "pad_token_id": config["pad_token_id"],
         "sinusoidal_pos_embds": False,
     }

@@ -10,9 +10,9 @@ import torch
 import transformers
 from torch import nn
 
+from tagwright.data.reach import hub_reachable
 from tagwright.encode.align import with_prefix_space
 from tagwright.errors import InputError
-from tagwright.model.hub import hub_reachable
 from tagwright.model.huggingface import first_line, piece_limit, quiet
 from tagwright.model.minilm import minilm_files, minilm_weights
 from tagwright.tags import LabelMap
@@ -76,14 +76,13 @@ def build_network(
         missing = list(HEADS)
     else:
         name, where = _locate(encoder)
+        config = _load_config(encoder)
+        _set_dropout(config, dropout, attention_dropout)
         try:
-            with quiet():
-                config = transformers.AutoConfig.from_pretrained(name, **where)
-                _set_dropout(config, dropout, attention_dropout)
-                with _seeded(seed):
-                    model, found = transformers.AutoModelForTokenClassification.from_pretrained(
-                        name, config=config, dtype=torch.float32, output_loading_info=True, **where
-                    )
+            with quiet(), _seeded(seed):
+                model, found = transformers.AutoModelForTokenClassification.from_pretrained(
+                    name, config=config, dtype=torch.float32, output_loading_info=True, **where
+                )
         except Exception as error:  # the library raises whatever its readers raise
             raise _unreachable(encoder, error) from error
         missing = [key.split(".")[0] for key in found["missing_keys"]]
@@ -95,6 +94,13 @@ def build_network(
                 mend="the folder is damaged or holds another architecture; save it again",
             )
     notices = fit_head(model, labels, trained=not set(missing) & set(HEADS), seed=seed)
+    known = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > known:
+        with quiet(), _seeded(seed):
+            model.resize_token_embeddings(len(tokenizer))
+        notices.append(
+            f"the tokenizer has {len(tokenizer) - known} pieces more than the encoder: they are new"
+        )
     limit = piece_limit(model.config.to_dict(), getattr(tokenizer, "model_max_length", None))
     return Network(model, tokenizer, limit, notices)
 
@@ -154,13 +160,17 @@ def pieces_limit_of(encoder: str) -> int:
     """Return how many pieces an encoder takes at once, special ones included."""
     if encoder == MINILM:
         return 512
+    config = _load_config(encoder).to_dict()
+    return piece_limit(config, getattr(load_tokenizer_of(encoder), "model_max_length", None))
+
+
+def _load_config(encoder: str) -> Any:
     name, where = _locate(encoder)
     try:
         with quiet():
-            config = transformers.AutoConfig.from_pretrained(name, **where)
+            return transformers.AutoConfig.from_pretrained(name, **where)
     except Exception as error:  # the library raises whatever its readers raise
         raise _unreachable(encoder, error) from error
-    return piece_limit(config.to_dict(), getattr(load_tokenizer_of(encoder), "model_max_length", None))
 
 
 def fit_head(model: PreTrainedModel, labels: LabelMap, *, trained: bool, seed: int) -> list[str]:
@@ -183,13 +193,15 @@ def fit_head(model: PreTrainedModel, labels: LabelMap, *, trained: bool, seed: i
         raise InputError(f"{type(model).__name__} has no head of one dense layer", mend="use another encoder")
     old: nn.Linear = getattr(model, name)
     old_names = model.config.id2label
-    head = nn.Linear(old.in_features, len(labels))
+    with _seeded(seed):  # a layer draws weights when it is made
+        head = nn.Linear(old.in_features, len(labels), bias=old.bias is not None)
     spread = getattr(model.config, "initializer_range", 0.02)
     with torch.no_grad():
         head.weight.copy_(
             torch.randn(head.weight.shape, generator=torch.Generator().manual_seed(seed)) * spread
         )
-        head.bias.zero_()
+        if old.bias is not None:
+            head.bias.zero_()
         kept = []
         if trained:
             places = {str(label): int(row) for row, label in old_names.items()}
