@@ -1,0 +1,3 @@
+from tests.train.conftest import corpus, encoder, one_thread
+
+__all__ = ["corpus", "encoder", "one_thread"]
