@@ -289,14 +289,15 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         self._load_from_checkpoint(str(folder))
 
 
+# What `torch.save` says of a write that failed; it does not say why.
+TORCH_WRITES = ("PytorchStreamWriter", "inline_container", "iostream error")
+
+
 def _is_disk_error(error: Exception) -> bool:
-    return isinstance(error, OSError) or any(
-        sign in str(error) for sign in ("os error", "PytorchStreamWriter", "No space left")
-    )
+    return isinstance(error, OSError) or any(sign in str(error) for sign in ("os error", *TORCH_WRITES))
 
 
 def _say(error: Exception) -> str:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
-    if not full and isinstance(error, RuntimeError):
-        full = "PytorchStreamWriter" in str(error)  # torch does not say why a write failed
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    full = full or any(sign in str(error) for sign in ("os error 28", *TORCH_WRITES))
     return "the disk is full" if full else (getattr(error, "strerror", None) or str(error).splitlines()[0])
