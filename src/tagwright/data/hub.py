@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from tagwright.config import DataSettings
 from tagwright.data.corpus import SPLITS
 from tagwright.data.offsets import SplitText
+from tagwright.data.reach import hub_reachable
 from tagwright.data.rows import Rows
 from tagwright.data.table import rows_of_dataset
 from tagwright.errors import InputError, RunError, require
@@ -79,7 +76,7 @@ def read_hub(
     spec = f"hub:{name}" + (f":{config}" if config else "") + (f"@{revision}" if revision else "")
     cache = str(cache_dir or datasets.config.HF_DATASETS_CACHE)
     cached = (Path(cache) / name.replace("/", "___")).exists()
-    if not (cached or Path(name).exists() or _reachable()):
+    if not (cached or Path(name).exists() or hub_reachable()):
         raise _unreachable(spec)
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
@@ -116,18 +113,6 @@ def read_splits(
     if left := [name for name in named if name not in known]:
         parts[known[0]].notices.append(f"{source}: splits left out: {', '.join(left)}")
     return parts
-
-
-def _reachable() -> bool:
-    """Ask once whether the Hub's name resolves: its client would try for half a minute."""
-    if getproxies() or os.environ.get("HF_HUB_OFFLINE"):
-        return True  # a proxy resolves names itself; offline, the client answers at once
-    host = urlsplit(require("huggingface_hub", "train").constants.ENDPOINT).hostname
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return True
 
 
 def _unreachable(spec: str) -> RunError:
