@@ -1,4 +1,8 @@
-"""Tiny tokenizers of the four kinds, trained here on a few sentences: offline, built in milliseconds."""
+"""Tiny tokenizers of the four kinds: offline, built in milliseconds.
+
+Their vocabularies were trained on a few sentences and are kept in a file, since the trainers break ties otherwise
+in each process. `python -m tests.tiny_tokenizers` trains them anew.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ import importlib.util
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import transformers
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+VOCABULARIES = Path(__file__).with_suffix(".json")
 
 KINDS = ("bert", "distilbert", "roberta", "unigram")
 
@@ -76,7 +83,25 @@ def minilm_tokenizer(kind: str = "distilbert") -> transformers.PreTrainedTokeniz
 
 
 @cache
+def _vocabularies() -> dict[str, Any]:
+    return json.loads(VOCABULARIES.read_text(encoding="utf-8"))
+
+
 def _wordpiece() -> dict[str, int]:
+    return {piece: number for number, piece in enumerate(_vocabularies()["wordpiece"])}
+
+
+def _byte_level() -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
+    kept = _vocabularies()["byte_level"]
+    vocab = {piece: number for number, piece in enumerate(kept["pieces"])}
+    return vocab, tuple((first, second) for first, second in kept["merges"])
+
+
+def _unigram() -> list[tuple[str, float]]:
+    return [(piece, score) for piece, score in _vocabularies()["unigram"]]
+
+
+def _train_wordpiece() -> list[str]:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -88,11 +113,10 @@ def _wordpiece() -> dict[str, int]:
             show_progress=False,
         ),
     )
-    return tokenizer.get_vocab()
+    return _in_order(tokenizer)
 
 
-@cache
-def _byte_level() -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
+def _train_byte_level() -> dict[str, Any]:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.train_from_iterator(
@@ -105,11 +129,10 @@ def _byte_level() -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
         ),
     )
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    return tokenizer.get_vocab(), tuple(tuple(merge) for merge in merges)
+    return {"pieces": _in_order(tokenizer), "merges": merges}
 
 
-@cache
-def _unigram() -> list[tuple[str, float]]:
+def _train_unigram() -> list[list[Any]]:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
@@ -125,4 +148,19 @@ def _unigram() -> list[tuple[str, float]]:
     )
     # Through JSON, which moves scores by a unit in the last place once, and then leaves them alone.
     saved = Tokenizer.from_str(tokenizer.to_str()).to_str()
-    return [(piece, score) for piece, score in json.loads(saved)["model"]["vocab"]]
+    return json.loads(saved)["model"]["vocab"]
+
+
+def _in_order(tokenizer: Tokenizer) -> list[str]:
+    vocab = tokenizer.get_vocab()
+    return sorted(vocab, key=vocab.__getitem__)
+
+
+if __name__ == "__main__":
+    trained = {
+        "wordpiece": _train_wordpiece(),
+        "byte_level": _train_byte_level(),
+        "unigram": _train_unigram(),
+    }
+    lines = [f'"{name}": {json.dumps(values, ensure_ascii=False)}' for name, values in trained.items()]
+    VOCABULARIES.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
