@@ -68,7 +68,7 @@ def test_ids_documents_and_lines() -> None:
     assert rows.documents == ["d1", "d1", "2"]
     assert rows.line_numbers.tolist() == [3, 4, 6, 12]
     assert rows.place(0, 1) == "f:4"
-    assert rows.notices == ["f: 1 comment lines skipped"]
+    assert rows.notices == ["f: 1 comment line skipped"]
 
 
 @pytest.mark.parametrize(

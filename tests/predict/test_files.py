@@ -56,7 +56,8 @@ def test_lines_of_text(data, texts):
         (b'{"words": []}', {"words": []}),
         (b'{"text": 3}', {"error": "'text' is not a string"}),
         (b'{"text": null, "tokens": ["a"]}', {"error": "'text' is not a string"}),
-        (b'{"tokens": [1]}', {"error": "there is no 'text'; name the key of the text with --field"}),
+        (b'{"tokens": [1]}', {"error": "'tokens' is not a list of strings"}),
+        (b'{"text": "a", "id": NaN}', {"text": "a"}),
         (b"[]", {"error": "not a JSON object"}),
         (b"{", {"error": "not JSON: Expecting property name enclosed in double quotes at column 2"}),
         (b"[" * 100_000, {"error": "not JSON that can be read"}),
@@ -100,6 +101,10 @@ def test_conll_sentences(data, expected):
     [
         (b"a\tO\n\xff\tO\nb\tO\n\nc\tO\n", "line 2: invalid UTF-8: byte 0xff at offset 0"),
         (b"a\tO\n\tO\nb\tO\n\nc\tO\n", "line 2: the word is empty"),
+        (
+            b"a\tO\rz\tO\n \xc2\xa0\tO\nb\tO\n\nc\tO\n",
+            "line 1: a carriage return stands within the line; end lines with LF",
+        ),
     ],
 )
 def test_a_bad_line_spoils_its_own_sentence_alone(data, message):
@@ -134,6 +139,11 @@ def test_files_that_are_no_text(tmp_path, data, message):
         check_file(tmp_path / "f")
     with pytest.raises(InputError, match="a folder stands where a file is wanted"):
         check_file(tmp_path)
+
+
+def test_conll_u_is_refused_since_its_first_column_is_a_number():
+    with pytest.raises(InputError, match=r"f\.conllu: CoNLL-U has its words in the second column"):
+        check_file("f.conllu")
 
 
 @pytest.mark.parametrize("data", [b"", b"a\0b", b"a\n\xff\n", b"x" * 8191 + "é".encode()])
@@ -190,11 +200,13 @@ def test_conll_out_is_conll_in(tagger):
     assert tags == [*tagger.tag(["Jeff", "Bezos"]), *tagger.tag(["#"])]
 
 
-def test_a_word_that_conll_cannot_hold_is_a_bad_line(tagger):
-    lines = read(b'{"tokens": ["a\\tb"]}\n{"tokens": ["c"]}\n', "jsonl")
+@pytest.mark.parametrize("word", ["a\\tb", "a\\r", "\\ud800", "-DOCSTART-", "# id = 7", "\\ufeffa"])
+def test_a_word_that_conll_cannot_hold_is_a_bad_line(tagger, word):
+    lines = read(b'{"tokens": ["%s"]}\n{"tokens": ["c"]}\n' % word.encode(), "jsonl")
     out, summary = predict(tagger, lines, "conll", errors_to_out=False)
     assert out.startswith("c\t")
-    assert summary.first_bad == "f:1: CoNLL cannot hold the word 'a\\tb'; write JSONL instead"
+    held = repr(json.loads(f'"{word}"'))
+    assert summary.first_bad == f"f:1: CoNLL cannot hold the word {held}; write JSONL instead"
 
 
 def test_marked_text_out(tagger):

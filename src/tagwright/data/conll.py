@@ -14,7 +14,7 @@ from tagwright.data.files import read_text
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError
 
-__all__ = ["ConllFile", "format_conll", "parse_conll", "read_conll", "write_conll"]
+__all__ = ["ConllFile", "format_conll", "is_comment", "parse_conll", "read_conll", "write_conll"]
 
 _BLANK = " \t"  # the only separators: a non-breaking space belongs to its word
 _NOTE = re.compile(r"#[ \t]+(?P<key>[^\s=]+)[ \t]*=[ \t]*(?P<value>.*)", re.DOTALL)
@@ -86,7 +86,7 @@ def parse_conll(text: str, source: str, *, word_column: int = 0, tag_column: int
                 documents += 1
                 document = str(documents)
                 continue
-            if _is_comment(line, fields, columns):
+            if is_comment(line, fields, columns):
                 comments += 1
                 if found := _NEWDOC.match(line):
                     documents += 1
@@ -119,7 +119,7 @@ def parse_conll(text: str, source: str, *, word_column: int = 0, tag_column: int
     if not words:
         raise InputError("the file holds no sentence", where=source)
     if comments:
-        rows.notices.append(f"{source}: {comments:,} comment lines skipped")
+        rows.notices.append(f"{source}: {comments:,} comment line{'s' * (comments != 1)} skipped")
     return rows
 
 
@@ -132,8 +132,14 @@ def _count_columns(lines: list[str]) -> int:
     return 0
 
 
-def _is_comment(line: str, fields: list[str], columns: int) -> bool:
-    """Tell a comment from a word that begins with `#`; only asked before a sentence's first word."""
+def is_comment(line: str, fields: list[str], columns: int) -> bool:
+    """Tell a comment from a word that begins with `#`; only to be asked before a sentence's first word.
+
+    Args:
+        line: the line, without blanks at its end.
+        fields: its columns.
+        columns: how many columns the file's word lines have where blanks separate them; 0 where tabs do.
+    """
     if line == "#":
         return True
     if not line.startswith("# "):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tagwright.data.conll import _is_comment  # comments are told from words in one place
+from tagwright.data.conll import is_comment
 from tagwright.data.files import decode
 from tagwright.errors import InputError
 
@@ -20,7 +21,6 @@ ENDINGS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".conll": "conll",
-    ".conllu": "conll",
     ".iob": "conll",
     ".iob2": "conll",
     ".bio": "conll",
@@ -62,9 +62,17 @@ def check_file(path: str | Path) -> None:
     """Refuse a file that cannot be read as text at all, before any work is done.
 
     Raises:
-        InputError: it is missing, a folder, unreadable, binary or compressed.
+        InputError: it is missing, a folder, unreadable, binary, compressed or CoNLL-U.
     """
+    if Path(path).suffix.lower() == ".conllu":
+        raise InputError(
+            "CoNLL-U has its words in the second column, after their numbers",
+            where=str(path),
+            mend="cut -f2 FILE | tagwright predict BUNDLE - --from conll",
+        )
     try:
+        if _is_pipe(Path(path)):  # what is read of it here would be gone
+            return
         with Path(path).open("rb") as file:
             head = file.read(8192)
     except FileNotFoundError:
@@ -78,6 +86,11 @@ def check_file(path: str | Path) -> None:
     except InputError as error:
         if error.where == str(path):  # not text; a line that is not UTF-8 is that line's own affair
             raise
+
+
+def _is_pipe(path: Path) -> bool:
+    mode = path.stat().st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode))
 
 
 def read_lines(lines: Iterable[bytes], source: str, kind: str, *, field: str = "text") -> Iterator[Line]:
@@ -122,7 +135,7 @@ def _parse_json(text: str, field: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        record = json.loads(text)
+        record = json.loads(text, parse_constant=lambda _: None)  # NaN is no JSON, and must not go out again
     except json.JSONDecodeError as error:
         return {"error": f"not JSON: {error.msg} at column {error.colno}"}
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets within brackets
@@ -137,6 +150,9 @@ def _parse_json(text: str, field: str) -> dict[str, Any]:
         return {"words": words, **known}
     if field in record:
         return {"error": f"{field!r} is not a string", **known}
+    if words is not None:
+        key = "tokens" if "tokens" in record else "words"
+        return {"error": f"{key!r} is not a list of strings", **known}
     return {"error": f"there is no {field!r}; name the key of the text with --field", **known}
 
 
@@ -163,6 +179,8 @@ def _read_conll(rows: Iterator[tuple[int, bytes]], source: str) -> Iterator[Line
             begin = begin or number
             raws.append(raw)
             words.append(fields[0].strip(BLANK))
+            if "\r" in line:  # lines that end in CR alone would all be one, and its words lost
+                error = error or f"line {number}: a carriage return stands within the line; end lines with LF"
             if not words[-1]:
                 error = error or f"line {number}: the word is empty"
 
@@ -182,7 +200,7 @@ def _is_aside(line: str, fields: list[str], columns: int) -> bool:
     """Tell comments and document marks from words; only asked before a sentence's first word."""
     if line == "#" and columns == 1:
         return False
-    return fields[0] == "-DOCSTART-" or _is_comment(line, fields, columns)
+    return fields[0] == "-DOCSTART-" or is_comment(line, fields, columns)
 
 
 def _invalid_utf8(error: UnicodeDecodeError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from tagwright.records import Entity, Prediction
 __all__ = ["TARGETS", "bad_line", "conll", "jsonl", "marked"]
 
 TARGETS = ("jsonl", "conll", "text")
+_UNFIT = re.compile(r"[\t\n\r\ud800-\udfff]")
 
 
 def jsonl(line: Line, text: str, prediction: Prediction, *, several: bool = False) -> str:
@@ -42,8 +44,9 @@ def conll(line: Line, text: str, prediction: Prediction) -> str:
     Raises:
         InputError: a word that the format cannot hold, such as one with a tab in it.
     """
-    for word in prediction.words:
-        if not word or word != word.strip(" ") or set(word) & {"\t", "\n", "\r"}:
+    for position, word in enumerate(prediction.words):
+        unfit = not word or word != word.strip(" ") or _UNFIT.search(word)
+        if unfit or (position == 0 and (word == "-DOCSTART-" or word.startswith(("# ", "\ufeff")))):
             raise InputError(f"CoNLL cannot hold the word {word!r}; write JSONL instead")
     rows = [f"{word}\t{tag}\n" for word, tag in zip(prediction.words, prediction.tags, strict=True)]
     return "".join([*rows, "\n"] if rows else [])
