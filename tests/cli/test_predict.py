@@ -5,9 +5,11 @@ import json
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -159,7 +161,7 @@ def test_a_document_of_200_000_words(call, tmp_path):
     code, out, err = call(tmp_path / "long.txt", "--to", "conll")
     assert code == 0
     assert out.count("\n") == 200_001
-    assert err.startswith("1 lines, 200,000 words, ")
+    assert err.startswith("1 line, 200,000 words, ")
 
 
 def start(bundle, *arguments):
@@ -209,6 +211,46 @@ def test_a_reader_that_leaves(bundle):
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(60) == 1
+
+
+def test_a_pipe_in_place_of_a_file_is_read_from_its_beginning(call, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"Jeff\n" * 5000,))
+    writer.start()
+    code, out, err = call(pipe, "--to", "text")
+    writer.join()
+    assert (code, out.count("\n")) == (0, 5000)
+    assert err.startswith("5,000 lines, 5,000 words, ")
+
+
+def test_an_output_whose_links_go_round_in_a_circle(call, tmp_path):
+    (tmp_path / "o").symlink_to("o")
+    code, _, err = call("-o", tmp_path / "o", stdin=b"Jeff\n")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "o").read_text().startswith('{"line": 1')
+
+
+def test_a_name_that_is_too_long(call, tmp_path):
+    code, _, err = call("-o", tmp_path / ("x" * 300), stdin=b"Jeff\n")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "File name too long" in err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-"])
+def test_streams_that_are_closed(bundle, tmp_path, closed):
+    (tmp_path / "f").write_text("Jeff\n")
+    line = " ".join(
+        map(shlex.quote, [*COMMAND, str(bundle), *([] if closed[0] == "<" else [str(tmp_path / "f")])])
+    )
+    done = subprocess.run(["bash", "-c", f"{line} {closed}"], env=ENVIRONMENT, capture_output=True, text=True)
+    if closed == "<&-":
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        return
+    assert done.returncode == 1
+    assert done.stderr == (
+        "" if "2>" in closed else "tagwright: error: stdout is closed; leave it open, or write to a file\n"
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

@@ -89,6 +89,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 it failed, 2 the call or the input is wrong, 130 interrupted. Every error is
         one line on stderr; `--debug` puts the traceback before it.
     """
+    _open_standard_streams()
     arguments, debug = _take_debug(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _call(arguments or ["--help"])
@@ -98,6 +99,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _report(error)
     return code
+
+
+def _open_standard_streams() -> None:
+    """Stand in for streams that the caller closed: nothing to read, and an error where a result is written."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - stays open
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -127,12 +138,21 @@ def _load(name: str) -> Any:
 
 def _report(error: BaseException) -> int:
     """Say in one line on stderr what went wrong, and return the exit code."""
+    if isinstance(error, OSError):
+        _give_up_stdout()
     if isinstance(error, BrokenPipeError):  # `tagwright … | head`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     line, code = _explain(error)
     print("tagwright: " + " ".join(line.split("\n")), file=sys.stderr)  # noqa: T201 - the command line's own voice
     return code
+
+
+def _give_up_stdout() -> None:
+    """Drop what stdout does not take, or Python would try once more at exit, and say so in lines of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: BaseException) -> tuple[str, int]:
@@ -150,8 +170,11 @@ def _explain(error: BaseException) -> tuple[str, int]:
         return "error: out of memory; close other programs, or give smaller batches or shorter texts", 1
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename is not None else ""
+        if error.errno == errno.EBADF and not place:
+            return "error: stdout is closed; leave it open, or write to a file", 1
         mend = "; free some space and run it again" if error.errno == errno.ENOSPC else ""
-        return f"error: {place}{error.strerror or error or type(error).__name__}{mend}", 1
+        code = 2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1  # a path that was given
+        return f"error: {place}{error.strerror or error or type(error).__name__}{mend}", code
     return f"internal error: {type(error).__name__}: {error}; run it again with --debug for the traceback", 1
 
 

@@ -104,18 +104,22 @@ def predict_command(
 
 def _check_outputs(paths: list[Path], out: Path | None, rejects: Path | None) -> None:
     """Refuse outputs that cannot be, before any work is done."""
-    taken = {path.resolve(): "FILE" for path in paths if path != STDIN}
+    taken = {_real(path): "FILE" for path in paths if path != STDIN}
     for flag, path in (("--out", out), ("--rejects", rejects)):
         if path is None:
             continue
         if path.is_dir() or not path.parent.is_dir():
             what = "a folder stands there" if path.is_dir() else "there is no such folder to write to"
             raise InputError(what, where=str(path), mend=f"name a file with {flag}")
-        if path.resolve() in taken:
+        if _real(path) in taken:
             raise InputError(
-                f"{flag} is also {taken[path.resolve()]}", where=str(path), mend="name another file"
+                f"{flag} is also {taken[_real(path)]}", where=str(path), mend="name another file"
             )
-        taken[path.resolve()] = flag
+        taken[_real(path)] = flag
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises where links go round in a circle
 
 
 def _target_of(out: Path | None, terminal: bool) -> Literal["jsonl", "conll", "text"]:
@@ -162,7 +166,7 @@ def _written(path: Path) -> Iterator[BinaryIO]:
             if part != path:
                 os.fsync(file.fileno())
         if part != path:
-            os.replace(part, path.resolve())
+            os.replace(part, _real(path))
     except BrokenPipeError:  # that is stdout
         raise
     except OSError as error:
@@ -172,7 +176,7 @@ def _written(path: Path) -> Iterator[BinaryIO]:
 def _part(path: Path) -> Path:
     if path.exists() and not path.is_file():  # /dev/null, a named pipe
         return path
-    return path.resolve().with_name(path.name + ".part")
+    return _real(path).with_name(path.name + ".part")
 
 
 def _render(target: str, terminal: bool, several: bool, types: tuple[str, ...]) -> Render:
@@ -211,14 +215,15 @@ def _conclude(summary: Summary, paths: list[Path], rejects: Path | None, seconds
     if paths != [STDIN]:
         if not summary.lines:
             raise InputError("there is no line in it", where=", ".join(map(str, paths)))
+        entities = f"{summary.entities:,} {'entity' if summary.entities == 1 else 'entities'}"
         typer.echo(
-            f"{summary.lines:,} lines, {summary.words:,} words, {summary.entities:,} entities "
+            f"{_count(summary.lines, 'line')}, {_count(summary.words, 'word')}, {entities} "
             f"in {seconds:.1f} s ({summary.words / max(seconds, 1e-9):,.0f} words/s)",
             err=True,
         )
     if summary.lost_words:
         typer.echo(
-            f"{summary.lost_words:,} words stood beyond the window and were tagged O unseen "
+            f"{_count(summary.lost_words, 'word')} beyond the window tagged O unseen "
             "(the bundle says on_overflow = truncate)",
             err=True,
         )
@@ -232,3 +237,7 @@ def _conclude(summary: Summary, paths: list[Path], rejects: Path | None, seconds
             f"{summary.bad:,} of {summary.lines:,} lines could not be tagged{kept}; the first: {summary.first_bad}",
             err=True,
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
