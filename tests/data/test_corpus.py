@@ -70,7 +70,7 @@ def test_schemes_are_converted(tmp_path: Path, source: str, target: str, expecte
 
 def test_borders_lost_in_a_conversion_are_counted(tmp_path: Path) -> None:
     corpus = read_corpus(write(tmp_path, train="B-x B-x O | B-x"), settings=DataSettings(tag_scheme="io"))
-    assert "1 borders between touching spans of one type were lost: io has none" in corpus.notices
+    assert "1 border between touching spans of one type lost: io has none" in corpus.notices
 
 
 def test_words_with_labels_of_their_own_are_not_converted(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_files_belong_to_the_split_in_their_name(tmp_path: Path, names: tuple[st
 
 def test_files_without_a_split_in_their_name_are_told(tmp_path: Path) -> None:
     corpus = read_corpus(fill(tmp_path, "train.conll", "gazetteer.txt"))
-    assert corpus.notices == [f"{tmp_path}: left out, as no split is in their names: gazetteer.txt"]
+    assert corpus.notices == [f"{tmp_path}: left out: gazetteer.txt; only files named for a split are read"]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,33 @@ def test_an_empty_file_names_itself(tmp_path: Path) -> None:
     (tmp_path / "test.conll").write_text("")
     with pytest.raises(InputError, match=r"test\.conll: the file is empty"):
         read_corpus(tmp_path)
+
+
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path: Path) -> None:
+    fill(tmp_path, "train.conll")
+    (tmp_path / "test.conll").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"test\.conll: there is no such file"):
+        read_corpus(tmp_path)
+
+
+def test_a_folder_or_pipe_with_the_name_of_a_split_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, "train.conll")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "checkpoints").mkdir()
+    os.mkfifo(tmp_path / "dev.conll")
+    corpus = read_corpus(tmp_path)
+    assert list(corpus.splits) == ["train"]
+    assert corpus.notices == [
+        f"{tmp_path}: left out: dev.conll, test/; only files named for a split are read"
+    ]
+
+
+def test_a_pipe_whose_format_is_not_told_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train")
+    with pytest.raises(
+        InputError, match="train: this is a pipe, which can be read only once; write it to a file"
+    ):
+        read_corpus(tmp_path / "train")
 
 
 @pytest.mark.real

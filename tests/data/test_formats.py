@@ -163,7 +163,8 @@ def test_misfits_and_overlaps_follow_the_settings(tmp_path: Path) -> None:
         ("[1]", "f:2: the line is not a JSON object"),
         ('{"a": 1}', "f:2: neither words with tags nor text with spans: the keys are a"),
         ('{"text": "a"}', "f:2: neither words with tags"),
-        ('{"tokens": ["a", 3], "tags": ["O", "O"]}', "f:2: neither words with tags"),
+        ('{"tokens": ["a", 3], "tags": ["O", "O"]}', "f:2: 'tokens' holds 3, which is no string"),
+        ('{"words": "a b", "tags": "O O"}', "f:2: 'words' is no list; write it as a list of strings"),
         ('{"tokens": ["a"], "tags": ["O", "O"]}', "f:2: 1 words, but 2 tags"),
         ('{"tokens": ["a"], "tags": "O"}', "f:2: the tags are not a list"),
         ('{"tokens": ["a"], "tags": [0]}', "f:2: the tag 0 is a number"),
@@ -206,7 +207,7 @@ def test_ids_documents_blank_lines_and_empty_rows(tmp_path: Path) -> None:
     assert corpus.splits["train"]["id"][:] == ["7", "7#2", "d:2"]
     assert corpus.documents == {"train": ["d", "d", "d"]}
     assert any("1 row without a word left out" in notice for notice in corpus.notices)
-    assert any("1 ids stand more than once" in notice for notice in corpus.notices)
+    assert any("1 id stands more than once" in notice for notice in corpus.notices)
 
 
 @pytest.mark.parametrize(("data", "message"), [(b"PAR1nonsense", "cannot be read"), (b"", "is empty")])
@@ -289,7 +290,7 @@ def test_no_network_says_what_to_do_offline(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.invalid")
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.invalid")
     with pytest.raises(RunError, match=r"cannot be reached.*HF_HUB_OFFLINE=1") as caught:
         read_hub("owner/name", revision="v1", cache_dir=tmp_path)
     assert str(caught.value).startswith("hub:owner/name@v1: ")
@@ -302,6 +303,34 @@ def test_settings_of_load_data_are_checked() -> None:
         load_data("sample", nonsense=1)
     with pytest.raises(InputError, match="tag_scheme = 'x'"):
         load_data("sample", tag_scheme="x")
+
+
+def test_parquet_without_a_column_that_is_known(tmp_path: Path) -> None:
+    datasets.Dataset.from_dict({"foo": [1], "bar": [2]}).to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"x\.parquet: neither words with tags.* the columns are foo, bar"):
+        read_corpus(tmp_path / "x.parquet")
+
+
+def test_conll_u_is_refused_until_its_columns_are_named(tmp_path: Path) -> None:
+    (tmp_path / "x.conllu").write_text("1\tAna\tAna\tPROPN\t_\n2\tleft\tleave\tVERB\t_\n")
+    with pytest.raises(InputError, match=r"x\.conllu: CoNLL-U .* --word-column 1 --tag-column 3"):
+        read_corpus(tmp_path / "x.conllu")
+    assert load_data(tmp_path / "x.conllu", word_column=1, tag_column=3)["train"]["tokens"][0] == [
+        "Ana",
+        "left",
+    ]
+
+
+def test_load_data_logs_what_there_is_to_tell(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "x.conll").write_text("# a note\na\tO\nb\tI-x\n\nc\tB-x\n")
+    with caplog.at_level("INFO", logger="tagwright"):
+        load_data(tmp_path / "x.conll", scheme="iob2")
+        load_data("sample")
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert told[0] == ("WARNING", f"{tmp_path / 'x.conll'}: 1 comment line skipped")
+    assert told[1][0] == "WARNING"
+    assert told[1][1].startswith("1 tag breaks the scheme iob2 (train 1)")
+    assert [(level, "licence CC0 1.0" in line) for level, line in told[2:]] == [("INFO", True)]
 
 
 def test_the_guides_lines_work() -> None:

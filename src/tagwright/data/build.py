@@ -68,7 +68,8 @@ def build_corpus(
     for split, rows in parts.items():
         ids, doubles = _identify(rows)
         if doubles:
-            notices.append(f"{rows.source}: {doubles:,} ids stand more than once and were numbered apart")
+            count = "1 id stands" if doubles == 1 else f"{doubles:,} ids stand"
+            notices.append(f"{rows.source}: {count} more than once, numbered apart")
         splits[split] = make_dataset(
             split, ids, rows.words, labels.ids(rows.tags).tolist(), rows.lengths, labels.names,
             texts=rows.texts, starts=rows.starts, ends=rows.ends,
@@ -211,7 +212,8 @@ def _tell_invalid(invalid: list[InvalidTag], labels: LabelMap, settings: DataSet
     else:
         fate = "kept as they are (--repair rewrites them)"
     places = "; ".join(map(str, invalid[:_SHOWN])) + ("; …" if len(invalid) > _SHOWN else "")
-    return f"{len(invalid):,} tags break the scheme {labels.scheme.value} ({shares}), {fate}: {places}"
+    count = "1 tag breaks" if len(invalid) == 1 else f"{len(invalid):,} tags break"
+    return f"{count} the scheme {labels.scheme.value} ({shares}), {fate}: {places}"
 
 
 def _convert(
@@ -234,7 +236,8 @@ def _convert(
         sequences[split] = list(rows.sequences(rows.tags))
     told = [f"tags converted from {labels.scheme.value} to {target.value}"]
     if lost:
-        told.append(f"{lost:,} borders between touching spans of one type were lost: {target.value} has none")
+        count = "1 border" if lost == 1 else f"{lost:,} borders"
+        told.append(f"{count} between touching spans of one type lost: {target.value} has none")
     return told
 
 
@@ -260,7 +263,12 @@ def _tell_misfits(parts: Mapping[str, Rows], settings: DataSettings) -> list[str
         return []
     fate = "widened to them" if settings.misfits == "snap" else "dropped"
     places = "; ".join(map(str, misfits[:_SHOWN])) + ("; …" if len(misfits) > _SHOWN else "")
-    return [f"{len(misfits):,} spans off word borders were {fate}: {places}"]
+    count = (
+        "1 span off word borders was"
+        if len(misfits) == 1
+        else f"{len(misfits):,} spans off word borders were"
+    )
+    return [f"{count} {fate}: {places}"]
 
 
 def _identify(rows: Rows) -> tuple[list[str], int]:

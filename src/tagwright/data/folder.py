@@ -53,22 +53,23 @@ def find_splits(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
         InputError: no file is named for a split, or two claim the same one.
     """
     try:
-        files = sorted(
-            path for path in folder.iterdir() if path.is_file() and not _NOT_DATA.fullmatch(path.name)
-        )
+        held = sorted(path for path in folder.iterdir() if not _NOT_DATA.fullmatch(path.name))
     except OSError as error:
         raise InputError(f"the folder cannot be read: {error.strerror}", where=str(folder)) from None
     found: dict[str, list[Path]] = {}
     others = []
-    for path in files:
-        if split := split_of(path.name):
+    for path in held:
+        if path.is_dir() or path.is_fifo() or path.is_socket():
+            if any(word in path.name.lower() for word in _SPLIT_NAMES):
+                others.append(f"{path.name}{'/' if path.is_dir() else ''}")
+        elif split := split_of(path.name):  # a link that leads nowhere as well: reading it says so
             found.setdefault(split, []).append(path)
         else:
             others.append(path.name)
     if not found:
-        held = f"; it holds {', '.join(others[:5])}{', …' if len(others) > 5 else ''}" if others else ""
+        rest = f"; it holds {', '.join(others[:5])}{', …' if len(others) > 5 else ''}" if others else ""
         raise InputError(
-            f"no file in the folder is named for a split{held}",
+            f"no file in the folder is named for a split{rest}",
             where=str(folder),
             mend="name the files train, dev (or validation) and test, such as train.conll, or give one file",
         )
@@ -98,6 +99,12 @@ def find_format(path: Path) -> str:
     known |= {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
     if ending in known:
         return known[ending]
+    if path.is_fifo():
+        raise InputError(
+            "this is a pipe, which can be read only once",
+            where=str(path),
+            mend="write it to a file whose ending tells the format, such as data.conll",
+        )
     data = read_bytes(path)
     if data.startswith(b"PAR1"):
         return "parquet"
@@ -128,4 +135,10 @@ def read_rows(paths: Sequence[Path], *, settings: DataSettings, split: SplitText
         )
     if formats == {"jsonl"}:
         return read_jsonl(paths[0], settings=settings, split=split)
+    if paths[0].suffix.lower() == ".conllu" and settings.word_column == 0:
+        raise InputError(
+            "CoNLL-U has its words in the second column, after their numbers",
+            where=str(paths[0]),
+            mend="name the columns: --word-column 1 --tag-column 3 reads parts of speech",
+        )
     return read_conll(paths[0], word_column=settings.word_column, tag_column=settings.tag_column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
 __all__ = ["load_data", "read_corpus"]
+
+_log = logging.getLogger("tagwright")
 
 
 def read_corpus(
@@ -80,6 +83,9 @@ def load_data(
 ) -> DatasetDict:
     """Read labelled data and return its splits; `settings` are the fields of `DataSettings`.
 
+    What there is to tell is logged to `tagwright`: the licence at INFO; at WARNING what was left out, widened,
+    converted or is wrong. `read_corpus` returns it as `Corpus.notices`.
+
     >>> data = load_data("sample")
     >>> data["train"].features["ner_tags"].feature.names[:3]
     ['O', 'B-corporation', 'I-corporation']
@@ -93,7 +99,18 @@ def load_data(
             known = ", ".join(DataSettings.model_fields)
             raise InputError(f"load_data has no setting {field!r}", mend=f"it has {known}") from None
         raise InputError(f"{field} = {first['input']!r}: {first['msg']}") from None
-    return read_corpus(source, settings=chosen, data_dir=data_dir, split=split).splits
+    corpus = read_corpus(source, settings=chosen, data_dir=data_dir, split=split)
+    for notice in corpus.notices:
+        _log.log(logging.INFO if notice in _credits(corpus) else logging.WARNING, "%s", notice)
+    if corpus.licence and not _credits(corpus):
+        _log.info("%s: licence %s", corpus.source, corpus.licence)
+    return corpus.splits
+
+
+def _credits(corpus: Corpus) -> list[str]:
+    """Return the notices that name the licence."""
+    ending = f"licence {corpus.licence}"
+    return [notice for notice in corpus.notices if corpus.licence and notice.endswith(ending)]
 
 
 def _read_object(source: Any, settings: DataSettings, split: SplitText | None) -> tuple[str, dict[str, Rows]]:
@@ -124,7 +141,7 @@ def _read_path(
     if path.is_dir():
         files, others = find_splits(path)
         if others:
-            notices.append(f"{path}: left out, as no split is in their names: {', '.join(others)}")
+            notices.append(f"{path}: left out: {', '.join(others)}; only files named for a split are read")
         return {name: read_rows(paths, settings=settings, split=split) for name, paths in files.items()}
     if not path.exists():
         raise _no_such(path)

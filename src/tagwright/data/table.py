@@ -61,7 +61,14 @@ def rows_of_dataset(
     column = next((name for name in TAGS if name in dataset.column_names), None)
     names = _class_names(dataset.features[column]) if column else None
     wanted = {*TOKENS, *TAGS, *SPANS, *IDS, *DOCUMENTS, *PLACES}
-    kept = dataset.with_format(None).select_columns([name for name in dataset.column_names if name in wanted])
+    known = [name for name in dataset.column_names if name in wanted]
+    if not known:
+        raise InputError(
+            f"neither words with tags nor text with spans: the columns are {', '.join(dataset.column_names)}",
+            where=source,
+            mend='give "tokens" and "tags", or "text" and "spans"',
+        )
+    kept = dataset.with_format(None).select_columns(known)
     return rows_of_records(_records(kept), source, settings=settings, split=split, names=names)
 
 
@@ -110,6 +117,7 @@ class _Reader:
             words, starts, ends = self.split(text)
             tags = self._fit(text, starts, ends, spans, where)
         else:
+            _check_words(record, where)
             raise InputError(
                 f"neither words with tags nor text with spans: the keys are {', '.join(map(str, record))}",
                 where=where,
@@ -226,6 +234,20 @@ class _Reader:
         if self.empty:
             rows.notices.append(f"{rows.source}: {_count(range(self.empty), 'row')} without a word left out")
         return rows
+
+
+def _check_words(record: Mapping[str, Any], where: str) -> None:
+    """Refuse what stands where words should and is no list of them."""
+    for name in TOKENS:
+        value = record.get(name)
+        if value is None or _is_words(value):
+            continue
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        wrong = next(word for word in value if not isinstance(word, str)) if several else value
+        what = f"holds {repr(wrong)[:40]}, which is no string" if several else "is no list"
+        raise InputError(
+            f"{name!r} {what}", where=where, mend=f'write it as a list of strings: "{name}": ["Ana", "left"]'
+        )
 
 
 def _is_words(value: Any) -> bool:
