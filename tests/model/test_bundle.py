@@ -254,6 +254,7 @@ def edit(bundle, **values):
         ),
         (lambda b: edit(b, schema_version="x"), "tagwright.json: schema_version: input should be"),
         (lambda b: edit(b, max_pieces=1), "tagwright.json: max_pieces: input should be greater"),
+        (lambda b: edit(b, max_pieces=9999), "tagwright.json: max_pieces is 9999, and the encoder takes 64"),
         (lambda b: edit(b, scheme="iob9"), "tagwright.json: scheme: input should be"),
         (lambda b: edit(b, labels=["O", "B-x"]), "config.json has the labels O, B-corporation"),
         (lambda b: edit(b, scheme="io"), "the tag 'B-corporation' does not belong to the scheme io"),

@@ -106,6 +106,12 @@ def test_words_of_a_text(tagger):
     assert all(text[entity.start : entity.end] == entity.text for entity in prediction.entities)
 
 
+@pytest.mark.parametrize("splitter", ["nonesuch", "regex:("])
+def test_a_splitter_that_is_unknown_is_refused_at_once(tmp_path, splitter):
+    with pytest.raises(InputError, match=r"splitter.*; its tagwright\.json is damaged"):
+        Tagger.load(tiny_bundle(tmp_path / "run", splitter=splitter))
+
+
 def test_probabilities(tagger):
     rows = tagger.probabilities(TEXT.split())
     assert len(rows) == len(TEXT.split())

@@ -19,6 +19,7 @@ from tagwright.model.huggingface import (
     describe,
     first_line,
     label_names,
+    piece_limit,
     quiet,
     read_json,
 )
@@ -169,6 +170,13 @@ def read_meta(path: str | Path) -> BundleMeta:
             where=str(path),
             mend="one of them was changed by hand; restore it",
         )
+    limit = piece_limit(config, meta.max_pieces)
+    if meta.max_pieces > limit:
+        raise InputError(
+            f"max_pieces is {meta.max_pieces}, and the encoder takes {limit}",
+            where=str(folder / RECORD),
+            mend="the file was changed by hand; restore it",
+        )
     meta.label_map  # noqa: B018 - refuses labels that do not belong to the scheme
     return meta
 
@@ -193,7 +201,10 @@ def load_model(path: str | Path) -> PreTrainedModel:
                 output_loading_info=True,
             )
     except Exception as error:  # the library raises whatever its readers raise; all mean a bad folder
-        raise InputError(f"the model cannot be loaded: {first_line(error)}", where=str(path)) from error
+        reason = first_line(error)
+        if "ignore_mismatched_sizes" in reason:
+            reason = "its weights have other shapes than config.json says"
+        raise InputError(f"the model cannot be loaded: {reason}", where=str(path)) from error
     if found["missing_keys"]:
         raise InputError(
             f"the weights lack {', '.join(sorted(found['missing_keys'])[:3])}",

@@ -12,7 +12,7 @@ import numpy as np
 
 from tagwright.encode.align import PieceTable
 from tagwright.encode.windows import Encoded, encode_words
-from tagwright.encode.words import split_words
+from tagwright.encode.words import check_splitter, split_words
 from tagwright.errors import InputError
 from tagwright.model.bundle import BundleMeta, load_tokenizer, read_meta
 from tagwright.predict.decoding import WordTags, tag_words, word_log_probabilities
@@ -81,6 +81,14 @@ class Tagger:
         meta = read_meta(path)
         for notice in meta.notices:
             _log.warning("%s", notice)
+        try:
+            check_splitter(meta.splitter)
+        except InputError as error:
+            raise InputError(
+                error.what,
+                where=str(path),
+                mend="its tagwright.json is damaged, or made by a newer Tagwright",
+            ) from None
         table = PieceTable(load_tokenizer(path))
         loaded = load_runtime(path, runtime=runtime, precision=precision, device=device)
         return cls(loaded, table, meta, batch_pieces=batch_pieces)
