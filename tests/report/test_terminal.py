@@ -51,6 +51,11 @@ def test_readings_that_are_missing_are_left_out() -> None:
     assert "differing" not in text
 
 
+def test_lost_words_are_always_told_and_differing_ones_where_there_are_some() -> None:
+    assert render(SCORES, 100)[-1].endswith("words 5 · words lost 0")
+    assert render({**SCORES, "differing_words": 2}, 100)[-1].endswith("words lost 0 · words differing 2")
+
+
 def test_a_type_that_only_one_reading_sees_leaves_blanks() -> None:
     scores = score([["I-x", "O"]], [["I-x", "O"]], scheme="iob2").to_dict()
     rows = [line.split() for line in render(scores, 100)]

@@ -91,6 +91,6 @@ def _counted(scores: Mapping[str, Any]) -> str:
         ("lost_words", "words lost"),
         ("differing_words", "words differing"),
     ):
-        if key in scores:
+        if scores.get(key) or (key in scores and key != "differing_words"):
             parts.append(f"{name} {scores[key]:,}")
     return " · ".join(parts)
