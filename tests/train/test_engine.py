@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from itertools import chain
 from pathlib import Path
@@ -466,6 +467,23 @@ def test_the_guides_recipe_trains(corpus, encoder, tmp_path):
     assert meta.made["steps"] == 9
 
 
+@pytest.mark.parametrize(
+    ("tracker", "message"),
+    [
+        ("nonesuch", "train.report_to: nonesuch is not supported, only "),
+        ("comet_ml", "train.report_to: CometCallback requires comet-ml"),
+    ],
+)
+def test_a_tracker_that_is_not_there_is_refused(corpus, encoder, tmp_path, tracker, message):
+    if importlib.util.find_spec(tracker):
+        pytest.skip(f"{tracker} is installed")
+    with pytest.raises(InputError) as caught:
+        run(corpus, encoder, tmp_path / "run", train__report_to=[tracker])
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_recipe_object_will_do_and_is_left_alone(corpus, encoder, tmp_path):
     recipe = Recipe.load(
         None, {**FAST, "train.epochs": 1, "model.encoder": str(encoder), "data.source": str(corpus)}
@@ -489,10 +507,6 @@ def test_a_recipe_object_will_do_and_is_left_alone(corpus, encoder, tmp_path):
         ),
         ({"data": "sample", "model": "minilm", "settings": ["train.lr=1"]}, "unknown recipe key 'train.lr'"),
         ({"data": "sample", "model": "minilm", "settings": ["encode.splitter=none"]}, "splitter"),
-        (
-            {"data": "sample", "model": "minilm", "settings": ['train.report_to=["nonesuch"]']},
-            "train.report_to: nonesuch is not supported",
-        ),
         ({"data": "sample", "model": "./nowhere"}, "there is no folder './nowhere'"),
         ({"data": "sample", "model": "a/b/c"}, "there is no folder 'a/b/c'"),
         ({"data": "nowhere.conll", "model": "minilm"}, "nowhere.conll: there is no such file"),
