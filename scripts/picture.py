@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 104
+WIDTH = 124
 COMMANDS = (
     "tagwright train --data sample --model minilm --out demo-tagger --set train.epochs=10",
     "tagwright evaluate demo-tagger --data sample",
