@@ -16,12 +16,15 @@ _HOMES = {
     "Tagger": "tagwright.predict.tagger",
     "TagwrightError": "tagwright.errors",
     "align_labels": "tagwright.encode.align",
-    "evaluate": "tagwright.train.evaluate",
+    "calibrate": "tagwright.score.calibrate",
+    "compare": "tagwright.score.compare",
+    "curve": "tagwright.train.curve",
+    "evaluate": "tagwright.score.evaluate",
     "inspect_data": "tagwright.inspect.summary",
     "load_data": "tagwright.data.load",
 }
 # Rooms that are callable as the function of the same name; see tagwright/rooms.py.
-_ROOMS = ("score", "train")
+_ROOMS = ("report", "score", "train")
 
 __all__ = [
     "Aligner",
@@ -32,9 +35,13 @@ __all__ = [
     "TagwrightError",
     "__version__",
     "align_labels",
+    "calibrate",
+    "compare",
+    "curve",
     "evaluate",
     "inspect_data",
     "load_data",
+    "report",
     "score",
     "train",
 ]
@@ -47,9 +54,13 @@ if TYPE_CHECKING:
     from tagwright.inspect.summary import inspect_data
     from tagwright.predict.tagger import Tagger
     from tagwright.records import Entity, Prediction
+    from tagwright.report.write import report
+    from tagwright.score.calibrate import calibrate
+    from tagwright.score.compare import compare
     from tagwright.score.counts import score
+    from tagwright.score.evaluate import evaluate
+    from tagwright.train.curve import curve
     from tagwright.train.engine import train
-    from tagwright.train.evaluate import evaluate
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ def evaluate_command(
     """Score a tagger on a labelled split."""
     from tagwright.config import DataSettings
     from tagwright.report.terminal import score_table, show
-    from tagwright.train.evaluate import evaluate
+    from tagwright.score.evaluate import evaluate
 
     scores = evaluate(bundle, data, split=split, precision=precision, settings=DataSettings(**given))
     for notice in scores.notices:

@@ -33,6 +33,12 @@ COMMANDS = {
     "train": Command("tagwright.cli.train", "train_command", "Train a tagger on labelled words."),
     "evaluate": Command("tagwright.cli.evaluate", "evaluate_command", "Score a tagger on a labelled split."),
     "score": Command("tagwright.cli.score", "score_command", "Compare two CoNLL files, gold and predicted."),
+    "compare": Command("tagwright.cli.compare", "compare_command", "Say which of several systems is better."),
+    "report": Command("tagwright.cli.report", "report_command", "Write a page on a tagger: scores and errors."),
+    "calibrate": Command(
+        "tagwright.cli.calibrate", "calibrate_command", "Fit a tagger's scores to how often it is right."
+    ),
+    "curve": Command("tagwright.cli.curve", "curve_command", "Find out whether more labels would help."),
     "predict": Command("tagwright.cli.predict", "predict_command", "Tag text, line by line."),
     "inspect": Command(
         "tagwright.cli.inspect", "inspect_command", "Look at a data set before you train on it."

@@ -31,15 +31,25 @@ class WordTags:
         ids: int64, shape (words,).
         probabilities: float32, shape (words,): the probability of the chosen tag; 0 where the word was cut.
         batch_pieces: the budget at the end; less than the one given where memory ran out.
+        lost_words: words that were cut and got O unseen.
+        log_probabilities: float32, shape (words, labels): each word's distribution; only when asked for.
     """
 
     ids: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     batch_pieces: int
+    lost_words: int = 0
+    log_probabilities: NDArray[np.float32] | None = None
 
 
 def tag_words(
-    runtime: Runtime, encoded: Encoded, labels: LabelMap, *, valid_tags: bool, batch_pieces: int
+    runtime: Runtime,
+    encoded: Encoded,
+    labels: LabelMap,
+    *,
+    valid_tags: bool,
+    batch_pieces: int,
+    log_probabilities: bool = False,
 ) -> WordTags:
     """Choose a tag for each word.
 
@@ -49,6 +59,7 @@ def tag_words(
         labels: the label map of the logits.
         valid_tags: choose the best sequence that the scheme allows (Viterbi) instead of each word's best tag.
         batch_pieces: pieces in a batch, padding included. When memory runs out it is halved, with a warning.
+        log_probabilities: keep each word's distribution over the labels.
 
     Returns:
         Tags and their probabilities. Words that were cut (`word_positions` of -1) get O, with probability 0.
@@ -60,7 +71,9 @@ def tag_words(
     ids = best_valid_tags(scores, encoded.word_offsets, labels) if valid_tags else scores.argmax(axis=1)
     probabilities = np.exp(scores[np.arange(len(ids)), ids])
     probabilities[encoded.word_positions < 0] = 0
-    return WordTags(ids, probabilities, batch_pieces)
+    return WordTags(
+        ids, probabilities, batch_pieces, encoded.lost_words, scores if log_probabilities else None
+    )
 
 
 def word_log_probabilities(

@@ -152,9 +152,21 @@ class Tagger:
         words, starts, ends = split_words(text, self.meta.splitter)
         return Sentence(name, words, text=text, starts=starts, ends=ends)
 
-    def tag_ids(self, sentences: Sequence[Sequence[str]]) -> WordTags:
-        """Tag sentences and return the tags' ids, flat over sentences; for scoring."""
-        return self._tag(self._encode(sentences))
+    def tag_ids(
+        self,
+        sentences: Sequence[Sequence[str]],
+        *,
+        names: Sequence[str] | None = None,
+        log_probabilities: bool = False,
+    ) -> WordTags:
+        """Tag sentences and return the tags' ids, flat over sentences; for scoring.
+
+        Args:
+            sentences: the words of each.
+            names: what to call each sentence in an error.
+            log_probabilities: keep each word's distribution over the labels.
+        """
+        return self._tag(self._encode(sentences, names), log_probabilities=log_probabilities)
 
     def _encode(self, sentences: Sequence[Sequence[str]], names: Sequence[str] | None = None) -> Encoded:
         return encode_words(
@@ -166,13 +178,14 @@ class Tagger:
             names=names,
         )
 
-    def _tag(self, encoded: Encoded) -> WordTags:
+    def _tag(self, encoded: Encoded, *, log_probabilities: bool = False) -> WordTags:
         tagged = tag_words(
             self.runtime,
             encoded,
             self.labels,
             valid_tags=self.meta.valid_tags,
             batch_pieces=self.batch_pieces,
+            log_probabilities=log_probabilities,
         )
         self.batch_pieces = tagged.batch_pieces
         return tagged
