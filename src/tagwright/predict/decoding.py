@@ -15,8 +15,9 @@ from tagwright.encode.windows import Encoded
 from tagwright.errors import RunError
 from tagwright.predict.runtimes import Runtime
 from tagwright.tags import LabelMap, best_valid_tags
+from tagwright.tags.spans import Spans
 
-__all__ = ["WordTags", "tag_words", "word_log_probabilities"]
+__all__ = ["WordTags", "span_scores", "tag_words", "word_log_probabilities"]
 
 IMPOSSIBLE = np.float32(-1e4)  # finite, like the penalty of a forbidden transition
 
@@ -74,6 +75,24 @@ def tag_words(
     return WordTags(
         ids, probabilities, batch_pieces, encoded.lost_words, scores if log_probabilities else None
     )
+
+
+def span_scores(probabilities: NDArray[np.float32], spans: Spans) -> NDArray[np.float64]:
+    """Return the score of each span: the mean probability of its tags.
+
+    Args:
+        probabilities: shape (words,): the probability of each word's tag.
+        spans: the spans, as positions in the same words.
+
+    Returns:
+        float64, shape (spans,), in 0..1. A span's score depends on its own words alone, to the last bit.
+    """
+    if not len(spans):
+        return np.zeros(0, dtype=np.float64)
+    bounds = np.stack([spans.starts, spans.ends], axis=1).ravel()
+    sums = np.add.reduceat(np.append(probabilities.astype(np.float64), 0.0), bounds)[::2]
+    means: NDArray[np.float64] = sums / (spans.ends - spans.starts)
+    return means
 
 
 def word_log_probabilities(

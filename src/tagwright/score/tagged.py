@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,8 @@ class TaggedSplit:
         source: the data, as it was named.
         lost_words: words that the tagger did not see.
         log_probabilities: float32, shape (words, tagger's labels), before decoding; only when asked for.
+        temperature: what the tagger's log-probabilities were divided by; 1 leaves them alone.
+        thresholds: the least score of each type; predicted entities under it are dropped already.
         notices: counted losses and facts, in words.
     """
 
@@ -57,6 +59,8 @@ class TaggedSplit:
     source: str = ""
     lost_words: int = 0
     log_probabilities: NDArray[np.float32] | None = None
+    temperature: float = 1.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 
