@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from tagwright.config import DataSettings
-from tagwright.data.corpus import Corpus, InvalidTag, content_hash, make_dataset
+from tagwright.data.corpus import Corpus, InvalidTag, Places, content_hash, make_dataset
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError, require
 from tagwright.tags.labels import LabelMap, convert_tags, detect_scheme, offsets_of, repair_tags
@@ -87,6 +87,10 @@ def build_corpus(
             split: [document or "" for document in rows.documents]
             for split, rows in parts.items()
             if any(document is not None for document in rows.documents)
+        },
+        places={
+            split: Places(rows.source, np.asarray(rows.lines, dtype=np.int64), rows.word_lines)
+            for split, rows in parts.items()
         },
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tagwright.data.annotations.spans import Misfit
 from tagwright.errors import InputError, require
@@ -16,7 +17,7 @@ from tagwright.tags.labels import LabelMap
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-__all__ = ["SPLITS", "Corpus", "InvalidTag", "content_hash", "make_dataset"]
+__all__ = ["SPLITS", "Corpus", "InvalidTag", "Places", "content_hash", "make_dataset"]
 
 SPLITS = ("train", "validation", "test")
 """The splits, in the order in which they are shown."""
@@ -42,6 +43,32 @@ class InvalidTag:
         return f"{self.where}: {self.tag} in {self.context}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where the sentences of a split stand in what it was read from.
+
+    Attributes:
+        source: the file or table.
+        lines: int64, shape (sentences,): the line (or row) on which each begins, counted from 1.
+        word_lines: whether each word stands on a line of its own.
+    """
+
+    source: str
+    lines: NDArray[np.int64]
+    word_lines: bool = False
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def of(self, sentence: int, word: int = 0) -> str:
+        """Return `file:line` of a word of a sentence, both counted from 0."""
+        return f"{self.source}:{int(self.lines[sentence]) + word * self.word_lines}"
+
+    def take(self, rows: Sequence[int]) -> Places:
+        """Return the places of some of the sentences."""
+        return Places(self.source, self.lines[np.asarray(rows, dtype=np.int64)], self.word_lines)
+
+
 @dataclass(slots=True)
 class Corpus:
     """Labelled words, split for training.
@@ -59,6 +86,7 @@ class Corpus:
         invalid: tags that break the scheme, as they stood in the source.
         misfits: character spans that did not fall on word borders.
         documents: for each split whose source marks documents, the document of each row.
+        places: for each split that was read from lines or rows, where each of its sentences stands.
     """
 
     splits: DatasetDict
@@ -70,6 +98,7 @@ class Corpus:
     invalid: list[InvalidTag] = field(default_factory=list)
     misfits: list[Misfit] = field(default_factory=list)
     documents: dict[str, list[str]] = field(default_factory=dict)
+    places: dict[str, Places] = field(default_factory=dict)
 
     def require_split(self, name: str, *, entities: bool = False) -> Dataset:
         """Return a split that the work cannot do without.

@@ -57,13 +57,20 @@ def hold_out(corpus: Corpus, share: float = 0.1, seed: int = 0, *, name: str = "
     documents = dict(corpus.documents)
     if marked:
         documents |= {"train": [marked[row] for row in kept], name: [marked[row] for row in held]}
+    places = dict(corpus.places)
+    if "train" in places:
+        places |= {"train": places["train"].take(kept), name: places["train"].take(held)}
     kind = "document" if marked else "sentence"
     told = (
         f"no {name} split: {len(held):,} of {len(tokens):,} train sentences were held out by {kind}"
         f" (share {share:g}, seed {seed})"
     )
     return replace(
-        corpus, splits=datasets.DatasetDict(splits), documents=documents, notices=[*corpus.notices, told]
+        corpus,
+        splits=datasets.DatasetDict(splits),
+        documents=documents,
+        places=places,
+        notices=[*corpus.notices, told],
     )
 
 
