@@ -19,6 +19,9 @@ def evaluate_command(
     data: DataOption,
     split: Split = "test",
     precision: Annotated[str, typer.Option("--precision", metavar="P", help="auto, fp32 or bf16.")] = "auto",
+    no_thresholds: Annotated[
+        bool, typer.Option("--no-thresholds", help="Keep entities under the bundle's thresholds.")
+    ] = False,
     as_json: AsJson = False,
     given: dict[str, Any],
 ) -> None:
@@ -27,7 +30,14 @@ def evaluate_command(
     from tagwright.report.terminal import score_table, show
     from tagwright.score.evaluate import evaluate
 
-    scores = evaluate(bundle, data, split=split, precision=precision, settings=DataSettings(**given))
+    scores = evaluate(
+        bundle,
+        data,
+        split=split,
+        precision=precision,
+        thresholds=not no_thresholds,
+        settings=DataSettings(**given),
+    )
     for notice in scores.notices:
         typer.echo(f"tagwright: {notice}", err=True)
     if as_json:

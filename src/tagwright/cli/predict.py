@@ -61,6 +61,13 @@ def predict_command(
         Literal["auto", "fp32", "bf16"],
         typer.Option("--precision", help="Precision of the products; auto takes bf16 where it is fast."),
     ] = "auto",
+    no_thresholds: Annotated[
+        bool, typer.Option("--no-thresholds", help="Keep entities under the bundle's thresholds.")
+    ] = False,
+    min_score: Annotated[
+        float,
+        typer.Option("--min-score", metavar="X", help="Drop entities that score under X, in 0..1."),
+    ] = 0.0,
     chunk: Annotated[
         int | None,
         typer.Option(
@@ -81,7 +88,7 @@ def predict_command(
             check_file(path)
     _check_outputs(paths, out, rejects)
     several = len(paths) > 1
-    tagger = Tagger.load(bundle, precision=precision)
+    tagger = Tagger.load(bundle, precision=precision, thresholds=not no_thresholds, min_score=min_score)
     terminal = out is None and sys.stdout.isatty()
     target = target or _target_of(out, terminal)
     begin = time.perf_counter()
@@ -215,12 +222,15 @@ def _conclude(summary: Summary, paths: list[Path], rejects: Path | None, seconds
     if paths != [STDIN]:
         if not summary.lines:
             raise InputError("there is no line in it", where=", ".join(map(str, paths)))
-        entities = f"{summary.entities:,} {'entity' if summary.entities == 1 else 'entities'}"
+        entities = _count(summary.entities, "entity", "entities")
         typer.echo(
             f"{_count(summary.lines, 'line')}, {_count(summary.words, 'word')}, {entities} "
             f"in {seconds:.1f} s ({summary.words / max(seconds, 1e-9):,.0f} words/s)",
             err=True,
         )
+    if summary.dropped_entities:
+        entities = _count(summary.dropped_entities, "entity", "entities")
+        typer.echo(f"{entities} under the threshold dropped", err=True)
     if summary.lost_words:
         typer.echo(
             f"{_count(summary.lost_words, 'word')} beyond the window tagged O unseen "
@@ -239,5 +249,5 @@ def _conclude(summary: Summary, paths: list[Path], rejects: Path | None, seconds
         )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

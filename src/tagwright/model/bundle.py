@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import errno
-import json
-from functools import cached_property
 from pathlib import Path
 from shutil import copymode
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING
 
 from tagwright.errors import InputError, RunError, require
 from tagwright.model.huggingface import (
@@ -23,67 +19,14 @@ from tagwright.model.huggingface import (
     quiet,
     read_json,
 )
+from tagwright.model.meta import BundleMeta, read_record, record_text
 from tagwright.model.swap import RECORD, finish_swap, swap_files
-from tagwright.tags import LabelMap, Scheme
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 __all__ = ["BundleMeta", "load_model", "load_tokenizer", "read_meta", "save_bundle"]
-
-SCHEMA_VERSION = 1
-
-
-class BundleMeta(BaseModel):
-    """What `tagwright.json` says: how words are cut, encoded and decoded, and how the bundle was made.
-
-    Keys that this version does not know are ignored. That is safe because a key that changes the answers
-    comes with a new `schema_version`, and a bundle with a newer one is refused.
-    """
-
-    model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
-
-    schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
-    """Version of this file's layout."""
-
-    scheme: Scheme
-    """Scheme of the tags."""
-
-    labels: list[str] = Field(min_length=1)
-    """The tags, in the order of their ids."""
-
-    splitter: str = "english"
-    """How raw text is cut into words."""
-
-    max_pieces: int = Field(ge=8)
-    """Pieces in a window, special ones included."""
-
-    overlap: int = Field(default=64, ge=0)
-    """Pieces that neighbouring windows of a long text share."""
-
-    on_overflow: Literal["window", "error", "truncate"] = "window"
-    """What to do with text longer than a window."""
-
-    valid_tags: bool = True
-    """Choose the best sequence that the scheme allows instead of each word's best tag."""
-
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Precision at which the recorded scores were measured."""
-
-    made: dict[str, Any] = {}
-    """How the bundle was made: recipe, seed, package versions, the data's spec and SHA-256, scores."""
-
-    files: dict[str, int] = {}
-    """Every file of the bundle but this one, and its size in bytes; filled in by `save_bundle`."""
-
-    notices: list[str] = Field(default=[], exclude=True)
-    """What had to be assumed about a folder that has no `tagwright.json`; never written."""
-
-    @cached_property
-    def label_map(self) -> LabelMap:
-        """The labels and the scheme as a label map."""
-        return LabelMap(self.labels, self.scheme)
 
 
 def save_bundle(
@@ -120,9 +63,7 @@ def save_bundle(
             copymode(new / "config.json", weights)  # safetensors lets only the owner read
         sizes = {file.name: file.stat().st_size for file in sorted(new.iterdir())}
         record = meta.model_copy(update={"files": sizes}).model_dump(mode="json")
-        (new / RECORD).write_text(
-            json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        (new / RECORD).write_text(record_text(record), encoding="utf-8")
 
     from safetensors import SafetensorError
 
@@ -161,7 +102,7 @@ def read_meta(path: str | Path) -> BundleMeta:
             mend="name the folder that `tagwright train --out` wrote",
         )
     config = read_json(folder / "config.json")
-    meta = _read_record(folder) if (folder / RECORD).exists() else BundleMeta(**describe(folder, config))
+    meta = read_record(folder) if (folder / RECORD).exists() else BundleMeta(**describe(folder, config))
     _check_files(folder, meta)
     names = label_names(config)
     if names != meta.labels:
@@ -240,27 +181,6 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def _read_record(folder: Path) -> BundleMeta:
-    file = folder / RECORD
-    values = read_json(file)
-    version = values.get("schema_version")
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise InputError(
-            f"the bundle has schema_version {version}, this Tagwright reads up to {SCHEMA_VERSION}",
-            where=str(file),
-            mend="pip install --upgrade tagwright",
-        )
-    try:
-        return BundleMeta.model_validate({**values, "notices": []})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(
-            f"{key}: {message}", where=str(file), mend="the file is damaged; restore it"
-        ) from None
 
 
 def _check_files(folder: Path, meta: BundleMeta) -> None:

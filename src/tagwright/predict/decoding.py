@@ -1,4 +1,4 @@
-"""From logits to one tag a word: batches, the words' log-probabilities, the best tags."""
+"""From logits to one tag a word: batches, log-probabilities, the best tags, their temperature and thresholds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from tagwright.encode.pieces import ranges
 from tagwright.encode.windows import Encoded
 from tagwright.errors import RunError
 from tagwright.predict.runtimes import Runtime
+from tagwright.predict.thresholds import without_spans
 from tagwright.tags import LabelMap, best_valid_tags
 from tagwright.tags.spans import Spans
 
-__all__ = ["WordTags", "span_scores", "tag_words", "word_log_probabilities"]
+__all__ = ["WordTags", "span_scores", "tag_words", "tempered", "word_log_probabilities"]
 
 IMPOSSIBLE = np.float32(-1e4)  # finite, like the penalty of a forbidden transition
 
@@ -34,6 +35,7 @@ class WordTags:
         batch_pieces: the budget at the end; less than the one given where memory ran out.
         lost_words: words that were cut and got O unseen.
         log_probabilities: float32, shape (words, labels): each word's distribution; only when asked for.
+        dropped_entities: entities whose score lay under the threshold of their type; their words got O.
     """
 
     ids: NDArray[np.int64]
@@ -41,6 +43,7 @@ class WordTags:
     batch_pieces: int
     lost_words: int = 0
     log_probabilities: NDArray[np.float32] | None = None
+    dropped_entities: int = 0
 
 
 def tag_words(
@@ -51,6 +54,8 @@ def tag_words(
     valid_tags: bool,
     batch_pieces: int,
     log_probabilities: bool = False,
+    temperature: float = 1.0,
+    thresholds: NDArray[np.float64] | None = None,
 ) -> WordTags:
     """Choose a tag for each word.
 
@@ -61,6 +66,9 @@ def tag_words(
         valid_tags: choose the best sequence that the scheme allows (Viterbi) instead of each word's best tag.
         batch_pieces: pieces in a batch, padding included. When memory runs out it is halved, with a warning.
         log_probabilities: keep each word's distribution over the labels.
+        temperature: what the log-probabilities are divided by once the tags are chosen; it changes no tag.
+        thresholds: float64, shape (types,): the least score of an entity of each type. The words of an entity
+            under it get O, which the label map must have.
 
     Returns:
         Tags and their probabilities. Words that were cut (`word_positions` of -1) get O, with probability 0.
@@ -70,11 +78,37 @@ def tag_words(
     """
     scores, batch_pieces = word_log_probabilities(runtime, encoded, labels, batch_pieces=batch_pieces)
     ids = best_valid_tags(scores, encoded.word_offsets, labels) if valid_tags else scores.argmax(axis=1)
-    probabilities = np.exp(scores[np.arange(len(ids)), ids])
+    scores = tempered(scores, temperature)
+    rows = np.arange(len(ids))
+    probabilities = np.exp(scores[rows, ids])
+    dropped = 0
+    if thresholds is not None:
+        spans = labels.spans(ids, encoded.word_offsets)
+        low = span_scores(probabilities, spans) < thresholds[spans.types]
+        dropped = int(np.count_nonzero(low))
+        ids = without_spans(
+            ids,
+            Spans(spans.starts[low], spans.ends[low], spans.types[low]),
+            encoded.word_offsets,
+            labels,
+        )
+        probabilities = np.exp(scores[rows, ids])
     probabilities[encoded.word_positions < 0] = 0
     return WordTags(
-        ids, probabilities, batch_pieces, encoded.lost_words, scores if log_probabilities else None
+        ids, probabilities, batch_pieces, encoded.lost_words, scores if log_probabilities else None, dropped
     )
+
+
+def tempered(log_probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Divide log-probabilities by a temperature and normalise them again (Guo et al. 2017).
+
+    Args:
+        log_probabilities: shape (words, labels).
+        temperature: above 1 flattens the distributions, below 1 sharpens them; 1 returns the same array.
+    """
+    if temperature == 1:
+        return log_probabilities
+    return _log_softmax(log_probabilities / np.float32(temperature))
 
 
 def span_scores(probabilities: NDArray[np.float32], spans: Spans) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ class Summary:
         words: words tagged.
         entities: entities found.
         lost_words: words cut by `on_overflow = "truncate"`, which got O unseen.
+        dropped_entities: entities under the threshold of their type, whose words got O.
         bad: lines that could not be tagged.
         first_bad: where the first of them stands and what is wrong with it.
     """
@@ -49,6 +50,7 @@ class Summary:
     words: int = 0
     entities: int = 0
     lost_words: int = 0
+    dropped_entities: int = 0
     bad: int = 0
     first_bad: str | None = None
 
@@ -96,6 +98,7 @@ def predict_lines(
         KeyboardInterrupt: Ctrl-C; it says how many lines were done.
     """
     summary = Summary()
+    dropped_before = tagger.dropped_entities
     try:
         for group in _chunks(lines, chunk):
             answers, refused = [], []
@@ -120,6 +123,7 @@ def predict_lines(
                 if rejects is not None:
                     _write(rejects, refused)
                 summary.lines += len(group)
+                summary.dropped_entities = tagger.dropped_entities - dropped_before
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped after {summary.lines:,} lines") from None
     return summary
@@ -163,9 +167,11 @@ def _sentence(tagger: Tagger, line: Line) -> Sentence | str:
 
 
 def _predict(tagger: Tagger, sentences: list[Sentence]) -> Sequence[Prediction | str]:
+    dropped = tagger.dropped_entities
     try:
         return tagger.predict_sentences(sentences)
     except InputError as error:  # too long, where that is an error
+        tagger.dropped_entities = dropped  # those before it are tagged again
         if len(sentences) == 1:
             return [error.what]
         return [answer for sentence in sentences for answer in _predict(tagger, [sentence])]

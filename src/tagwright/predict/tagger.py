@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
@@ -15,8 +15,10 @@ from tagwright.encode.windows import Encoded, encode_words
 from tagwright.encode.words import check_splitter, split_words
 from tagwright.errors import InputError
 from tagwright.model.bundle import BundleMeta, load_tokenizer, read_meta
-from tagwright.predict.decoding import WordTags, tag_words, word_log_probabilities
+from tagwright.predict.decoding import WordTags, span_scores, tag_words, tempered, word_log_probabilities
 from tagwright.predict.runtimes import Runtime, load_runtime
+from tagwright.predict.sentences import checked_words, place_words
+from tagwright.predict.thresholds import as_array, chosen_thresholds, notice_of_precision
 from tagwright.records import Entity, Prediction, Sentence
 
 __all__ = ["CHUNK_CHARACTERS", "CHUNK_TEXTS", "Tagger"]
@@ -44,16 +46,30 @@ class Tagger:
         labels: its label map.
         runtime: what computes the logits; `runtime.name`, `.precision` and `.device` say how.
         batch_pieces: pieces in a batch, padding included; falls when memory runs out.
+        temperature: what log-probabilities are divided by once the tags are chosen; the bundle's.
+        thresholds: the least score of an entity of each type; those without one are not looked at.
+        dropped_entities: entities under their threshold so far, whose words got O.
     """
 
     def __init__(
-        self, runtime: Runtime, table: PieceTable, meta: BundleMeta, *, batch_pieces: int | None = None
+        self,
+        runtime: Runtime,
+        table: PieceTable,
+        meta: BundleMeta,
+        *,
+        batch_pieces: int | None = None,
+        thresholds: bool = True,
+        min_score: float = 0.0,
     ) -> None:
         self.runtime = runtime
         self.table = table
         self.meta = meta
         self.labels = meta.label_map
+        _check_budget(batch_pieces)
         self.batch_pieces = batch_pieces or runtime.batch_pieces
+        self.temperature = meta.temperature
+        self.thresholds = chosen_thresholds(meta, thresholds=thresholds, min_score=min_score)
+        self.dropped_entities = 0
 
     @classmethod
     def load(
@@ -64,6 +80,9 @@ class Tagger:
         *,
         device: str | None = None,
         batch_pieces: int | None = None,
+        thresholds: bool = True,
+        min_score: float = 0.0,
+        meta: BundleMeta | None = None,
     ) -> Tagger:
         """Load a bundle, or a plain Hugging Face folder with a token-classification model.
 
@@ -73,12 +92,20 @@ class Tagger:
             precision: `fp32`, the reference; `bf16`; `auto` takes bf16 where the device computes it fast.
             device: `cpu`, `cuda` or `cuda:N`; None takes CUDA if it is there.
             batch_pieces: pieces in a batch, padding included; None is what suits the device.
+            thresholds: drop entities whose score lies under the bundle's threshold of their type, if it has any.
+            min_score: drop entities whose score, in 0..1, lies under this, whatever their type.
+            meta: what the folder says of itself, where it was read already.
 
         Raises:
-            InputError: the folder is no bundle, is damaged, or a name is unknown.
+            InputError: the folder is no bundle, is damaged, or a name or number is wrong.
             MissingExtraError: the runtime is not installed.
         """
-        meta = read_meta(path)
+        _check_budget(batch_pieces)
+        if meta is None:
+            meta = read_meta(path)
+        chosen_thresholds(
+            meta, thresholds=thresholds, min_score=min_score
+        )  # refused before anything is loaded
         for notice in meta.notices:
             _log.warning("%s", notice)
         try:
@@ -91,7 +118,9 @@ class Tagger:
             ) from None
         table = PieceTable(load_tokenizer(path))
         loaded = load_runtime(path, runtime=runtime, precision=precision, device=device)
-        return cls(loaded, table, meta, batch_pieces=batch_pieces)
+        if differs := notice_of_precision(path, meta, loaded.precision):
+            _log.warning("%s", differs)
+        return cls(loaded, table, meta, batch_pieces=batch_pieces, thresholds=thresholds, min_score=min_score)
 
     @overload
     def __call__(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]  # a str is an iterable
@@ -108,15 +137,19 @@ class Tagger:
 
     def tag(self, words: Sequence[str]) -> list[str]:
         """Tag the words of one sentence: one tag a word."""
-        [prediction] = self.predict_words([_words(words)])
+        [prediction] = self.predict_words([checked_words(words)])
         return list(prediction.tags)
 
     def probabilities(self, words: Sequence[str]) -> list[dict[str, float]]:
-        """Return, for each word of one sentence, the probability of every tag, before any decoding."""
+        """Return, for each word of one sentence, the probability of every tag, before any decoding.
+
+        The bundle's temperature is applied, its thresholds are not.
+        """
         scores, self.batch_pieces = word_log_probabilities(
-            self.runtime, self._encode([_words(words)]), self.labels, batch_pieces=self.batch_pieces
+            self.runtime, self._encode([checked_words(words)]), self.labels, batch_pieces=self.batch_pieces
         )
-        return [dict(zip(self.labels.names, row, strict=True)) for row in np.exp(scores).tolist()]
+        probabilities = np.exp(tempered(scores, self.temperature))
+        return [dict(zip(self.labels.names, row, strict=True)) for row in probabilities.tolist()]
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """Split texts into words and tag them; see `Prediction`."""
@@ -125,7 +158,7 @@ class Tagger:
     def predict_words(self, sentences: Iterable[Sequence[str]]) -> list[Prediction]:
         """Tag sentences that are split already; offsets count in the words joined by single blanks."""
         return self.predict_sentences(
-            [Sentence(str(number), _words(words)) for number, words in enumerate(sentences, 1)]
+            [Sentence(str(number), checked_words(words)) for number, words in enumerate(sentences, 1)]
         )
 
     def stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
@@ -186,8 +219,11 @@ class Tagger:
             valid_tags=self.meta.valid_tags,
             batch_pieces=self.batch_pieces,
             log_probabilities=log_probabilities,
+            temperature=self.temperature,
+            thresholds=as_array(self.thresholds, self.labels),
         )
         self.batch_pieces = tagged.batch_pieces
+        self.dropped_entities += tagged.dropped_entities
         return tagged
 
     def _predict(self, sentences: Sequence[Sentence]) -> Iterator[Prediction]:
@@ -198,11 +234,13 @@ class Tagger:
         borders = np.searchsorted(spans.starts, encoded.word_offsets).tolist()
         tags = [self.labels.names[position] for position in tagged.ids.tolist()]
         scores = tagged.probabilities.tolist()
+        entity_scores = span_scores(tagged.probabilities, spans).tolist()
         cut = np.concatenate(([0], np.cumsum(encoded.word_positions < 0)))
         lost = np.diff(cut[encoded.word_offsets]).tolist()
-        found = list(zip(spans.types.tolist(), spans.starts.tolist(), spans.ends.tolist(), strict=True))
+        places = zip(spans.types.tolist(), spans.starts.tolist(), spans.ends.tolist(), strict=True)
+        found = list(zip(places, entity_scores, strict=True))
         for number, (first, last) in enumerate(pairwise(encoded.word_offsets.tolist())):
-            text, starts, ends = _place(sentences[number])
+            text, starts, ends = place_words(sentences[number])
             entities = [
                 Entity(
                     label=self.labels.types[kind],
@@ -211,9 +249,9 @@ class Tagger:
                     word_start=start - first,
                     word_end=end - first,
                     text=text[starts[start - first] : ends[end - 1 - first]],
-                    score=sum(scores[start:end]) / (end - start),
+                    score=score,
                 )
-                for kind, start, end in found[borders[number] : borders[number + 1]]
+                for (kind, start, end), score in found[borders[number] : borders[number + 1]]
             ]
             yield Prediction(
                 words=sentences[number].tokens,
@@ -226,22 +264,9 @@ class Tagger:
             )
 
 
-def _words(words: Sequence[str]) -> Sequence[str]:
-    if isinstance(words, str):
-        raise InputError("a text was given where words are wanted", mend="use tagger(text), or split it")
-    for word in words:
-        if not isinstance(word, str):
-            raise InputError(f"a word is {word!r}, not text", mend="give every word as a string")
-    return words
-
-
-def _place(sentence: Sentence) -> tuple[str, Sequence[int], Sequence[int]]:
-    """Return a sentence's text and its words' offsets; by default the words joined by single blanks."""
-    if sentence.text is not None and sentence.starts is not None and sentence.ends is not None:
-        return sentence.text, sentence.starts, sentence.ends
-    ends = [end - 1 for end in accumulate(len(word) + 1 for word in sentence.tokens)]
-    starts = [0, *(end + 1 for end in ends[:-1])][: len(ends)]
-    return " ".join(sentence.tokens), starts, ends
+def _check_budget(batch_pieces: int | None) -> None:
+    if batch_pieces is not None and batch_pieces < 1:
+        raise InputError(f"batch_pieces is {batch_pieces}", mend="give at least 1, or None for the default")
 
 
 def _chunks(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tagwright.config import DataSettings
 from tagwright.data.corpus import Corpus
+from tagwright.model.bundle import read_meta
 from tagwright.predict.tagger import Tagger
 from tagwright.score.counts import Scores, score_tags
 from tagwright.score.tagged import read_for, tag_split
@@ -24,6 +25,7 @@ def evaluate(
     *,
     split: str = "test",
     precision: str = "auto",
+    thresholds: bool = True,
     settings: DataSettings | None = None,
 ) -> Scores:
     """Tag a labelled split and score the tags.
@@ -36,13 +38,21 @@ def evaluate(
         data: what to score on, as for `load_data`.
         split: which of its splits.
         precision: precision of the matrix products, as for `Tagger.load`.
+        thresholds: drop entities under the bundle's thresholds, as for `Tagger.load`; a `Tagger` has its own.
         settings: how the data is read.
 
     Raises:
         InputError: the bundle or the data is wrong, or the data has no such split.
     """
-    tagger = bundle if isinstance(bundle, Tagger) else Tagger.load(bundle, precision=precision)
-    tagged = tag_split(tagger, read_for(tagger, data, settings=settings), split=split)
+    # The data before the weights, so that a wrong name is told at once.
+    meta = bundle.meta if isinstance(bundle, Tagger) else read_meta(bundle)
+    corpus = read_for(meta, data, settings=settings)
+    corpus.require_split(split)
+    if isinstance(bundle, Tagger):
+        tagger = bundle
+    else:
+        tagger = Tagger.load(bundle, precision=precision, thresholds=thresholds, meta=meta)
+    tagged = tag_split(tagger, corpus, split=split)
     scores = score_tags(
         tagged.gold_ids, tagged.pred_ids, tagged.offsets, tagged.labels, lost_words=tagged.lost_words
     )

@@ -16,6 +16,7 @@ from tagwright.data.corpus import Corpus
 from tagwright.data.load import read_corpus
 from tagwright.encode.words import split_words
 from tagwright.errors import InputError
+from tagwright.model.bundle import BundleMeta
 from tagwright.predict.tagger import Tagger
 from tagwright.tags import LabelMap, Scheme, convert_tags, offsets_of
 
@@ -44,6 +45,7 @@ class TaggedSplit:
         log_probabilities: float32, shape (words, tagger's labels), before decoding; only when asked for.
         temperature: what the tagger's log-probabilities were divided by; 1 leaves them alone.
         thresholds: the least score of each type; predicted entities under it are dropped already.
+        dropped_entities: how many were.
         notices: counted losses and facts, in words.
     """
 
@@ -61,20 +63,30 @@ class TaggedSplit:
     log_probabilities: NDArray[np.float32] | None = None
     temperature: float = 1.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    dropped_entities: int = 0
     notices: tuple[str, ...] = ()
 
 
 def read_for(
-    tagger: Tagger, data: str | Path | DatasetDict | Corpus, *, settings: DataSettings | None = None
+    tagger: Tagger | BundleMeta,
+    data: str | Path | DatasetDict | Corpus,
+    *,
+    settings: DataSettings | None = None,
 ) -> Corpus:
     """Read labelled data for a tagger, running text cut by the tagger's own splitter.
+
+    Args:
+        tagger: the tagger, or what its bundle says of itself.
+        data: what to read, as for `load_data`; a corpus is returned as it is.
+        settings: how the data is read.
 
     Raises:
         InputError: the data cannot be read.
     """
     if isinstance(data, Corpus):
         return data
-    return read_corpus(data, settings=settings, split=lambda text: split_words(text, tagger.meta.splitter))
+    meta = tagger if isinstance(tagger, BundleMeta) else tagger.meta
+    return read_corpus(data, settings=settings, split=lambda text: split_words(text, meta.splitter))
 
 
 def tag_split(
@@ -115,17 +127,21 @@ def tag_split(
         names=[f"{split}, sentence {identifier}" for identifier in names],
         log_probabilities=log_probabilities,
     )
+    offsets = offsets_of(map(len, sentences))
     notices = list(corpus.notices)
     if foreign:
         notices.append(f"the tagger does not know {', '.join(foreign)}: all of them count as missed")
     if tagged.lost_words:
         notices.append(f"{tagged.lost_words} words lie beyond the window and are lost (on_overflow=truncate)")
+    if any(tagger.thresholds.values()):
+        found = len(tagger.labels.spans(tagged.ids, offsets)) + tagged.dropped_entities
+        notices.append(f"thresholds applied: {tagged.dropped_entities:,} of {found:,} entities dropped")
     return TaggedSplit(
         labels=labels,
         words=list(chain.from_iterable(sentences)),
         gold_ids=labels.ids(chain.from_iterable(gold)),
         pred_ids=tagged.ids,
-        offsets=offsets_of(map(len, sentences)),
+        offsets=offsets,
         probabilities=tagged.probabilities,
         sentence_ids=names,
         documents=corpus.documents.get(split),
@@ -133,5 +149,8 @@ def tag_split(
         source=corpus.source,
         lost_words=tagged.lost_words,
         log_probabilities=tagged.log_probabilities,
+        temperature=tagger.temperature,
+        thresholds=dict(tagger.thresholds),
+        dropped_entities=tagged.dropped_entities,
         notices=tuple(notices),
     )
