@@ -1,0 +1,311 @@
+"""The report's figures: plain values in, SVG out; they draw what is given and compute no score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tagwright.report.palette import mark
+from tagwright.report.show import ratio, shorten, visible, whole
+from tagwright.report.svg import draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["NOTHING", "Bar", "bars", "confusion", "history", "reliability", "thresholds"]
+
+NOTHING = "(nothing)"
+"""What stands for a side that has no entity."""
+
+_CHARACTER = 7.0
+"""The width of a character of a label at most, on average, in pixels."""
+
+
+class Bar(NamedTuple):
+    """A bar of `bars`.
+
+    Attributes:
+        name: its label.
+        value: its length; None where there is nothing to show.
+        note: what stands right of it.
+        interval: the bounds of a line across its end.
+        other: a second value, shown as a mark.
+        tip: what is shown while the pointer is on it; None takes name and value.
+    """
+
+    name: str
+    value: float | None
+    note: str
+    interval: Sequence[float] | None = None
+    other: float | None = None
+    tip: str | None = None
+
+
+def bars(
+    name: str, title: str, description: str, rows: Sequence[Bar], *, limit: float = 1, width: float = 500
+) -> str:
+    """Draw horizontal bars, the first at the top.
+
+    Args:
+        name: unique within the page.
+        title: the figure's accessible name.
+        description: what it shows, for those who do not see it.
+        rows: the bars.
+        limit: the end of the axis; where it is 1 the bars are ratios.
+        width: in CSS pixels.
+    """
+    labels = [shorten(visible(row.name)) for row in rows]
+    left = 14 + _CHARACTER * max(map(len, labels), default=1)
+    right = 14 + _CHARACTER * max((len(row.note) for row in rows), default=1)
+    row_height, above, below = 26, 6, 30
+    height = above + below + row_height * max(len(rows), 1)
+
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        axes = _axes(figure, left, right, above, below)
+        axes.grid(visible=True, axis="x")
+        for place, row in enumerate(rows):
+            if row.value is not None:
+                [patch] = axes.barh(place, row.value, height=0.6, color=mark("blue"))
+                patch.set_gid(f"bar{place}")
+                tips[f"bar{place}"] = visible(row.tip or f"{row.name}: {row.note}")
+            if row.interval:
+                ends = [place, place]
+                for colour, width_of in (("paper", 4.5), ("ink", 1.8)):  # a rim, so that it shows on the bar
+                    axes.plot(
+                        row.interval, ends, "-|", color=mark(colour), linewidth=width_of, markersize=8 + width_of,
+                        markeredgewidth=width_of, solid_capstyle="butt",
+                    )  # fmt: skip
+            if row.other is not None:
+                axes.plot(
+                    [row.other], [place], "D", color=mark("orange"), markersize=7,
+                    markeredgecolor=mark("paper"), markeredgewidth=1,
+                )  # fmt: skip
+            axes.annotate(
+                row.note, (1, place), (right - 2, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", ha="right", va="center", annotation_clip=False,
+            )  # fmt: skip
+        axes.set_xlim(0, limit)
+        if limit == 1:
+            axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+        else:
+            axes.locator_params(axis="x", nbins=4, integer=True)
+        axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), labels)
+        axes.tick_params(length=0)
+        axes.spines["bottom"].set_visible(False)
+
+    return draw_svg(name, title, description, width=width, height=height, draw=draw)
+
+
+def confusion(
+    name: str, title: str, description: str, confused: Mapping[str, Any], *, shares: Sequence[Sequence[float]]
+) -> str:
+    """Draw the confusion of types: rows gold, columns predicted, the right cells blue and the wrong ones orange.
+
+    Args:
+        name: unique within the page.
+        title: the figure's accessible name.
+        description: what it shows, for those who do not see it.
+        confused: `gold`, `predicted` and `counts`, as in an analysis.
+        shares: how strongly each cell is coloured, in 0..1.
+    """
+    gold, predicted, counts = confused["gold"], confused["predicted"], confused["counts"]
+    shown = [shorten(visible(label), 20) for label in gold]
+    above_labels = [shorten(visible(label), 20) for label in predicted]
+    many = max(len(gold), len(predicted)) > 20
+    cell_width, cell_height = (20, 20) if many else (54, 34)
+    left = 34 + _CHARACTER * max(map(len, shown))
+    above = 30 + _CHARACTER * 0.95 * max(map(len, above_labels))
+    width, height = left + cell_width * len(predicted) + 6, above + cell_height * len(gold) + 6
+
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        from matplotlib.patches import Rectangle
+
+        axes = _axes(figure, left, 6, above, 6)
+        for row, (label, cells) in enumerate(zip(gold, counts, strict=True)):
+            for column, (other, count) in enumerate(zip(predicted, cells, strict=True)):
+                share = shares[row][column]
+                colour = "blue" if row == column else "orange"
+                if count:
+                    key = f"cell{row}x{column}"
+                    inside = Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, color=mark(colour), linewidth=0)
+                    inside.set_alpha(0.08 + 0.92 * share)
+                    inside.set_gid(key)
+                    axes.add_patch(inside)
+                    tips[key] = visible(f"gold {label}, predicted {other}: {whole(count)}")
+                if not many and (count or row == column < len(gold) - 1):
+                    ink = f"on-{colour}" if share > 0.5 else "ink" if count else "muted"
+                    axes.text(
+                        column + 0.5, row + 0.5, whole(count), ha="center", va="center", color=mark(ink),
+                        fontsize=12 if count < 10_000 else 9,
+                    )  # fmt: skip
+        axes.set_xlim(0, len(predicted))
+        axes.set_ylim(len(gold), 0)
+        axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        axes.set_xticks([place + 0.5 for place in range(len(predicted))], above_labels, rotation=90)
+        axes.set_yticks([place + 0.5 for place in range(len(gold))], shown)
+        axes.tick_params(length=0, labelsize=11 if many else 12, labelcolor=mark("ink"))
+        axes.set_xticks(range(len(predicted) + 1), minor=True)
+        axes.set_yticks(range(len(gold) + 1), minor=True)
+        axes.grid(visible=True, which="minor")
+        axes.tick_params(which="minor", length=0)
+        figure.text(left / width, 1 - 4 / height, "predicted", va="top", color=mark("muted"), fontsize=11)
+        figure.text(
+            4 / width, 1 - above / height, "gold", va="top", rotation=90, color=mark("muted"), fontsize=11
+        )
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+
+    return draw_svg(name, title, description, width=width, height=height, draw=draw, css="natural")
+
+
+def reliability(name: str, title: str, description: str, bins: Sequence[Mapping[str, Any]]) -> str:
+    """Draw how often entities of a score are right, over a histogram of the scores.
+
+    Args:
+        name: unique within the page.
+        title: the figure's accessible name.
+        description: what it shows, for those who do not see it.
+        bins: `low`, `high`, `count`, `score` and `precision` of each, as in an analysis.
+    """
+
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        axes = _axes(figure, 44, 14, 12, 118)
+        axes.plot([0, 1], [0, 1], color=mark("muted"), linewidth=1.2, linestyle=(0, (4, 4)))
+        used = [one for one in bins if one["count"]]
+        axes.plot(
+            [one["score"] for one in used], [one["precision"] for one in used], "-", color=mark("blue"),
+            linewidth=2,
+        )  # fmt: skip
+        for place, one in enumerate(used):
+            [point] = axes.plot(
+                [one["score"]], [one["precision"]], "o", color=mark("blue"), markersize=8,
+                markeredgecolor=mark("paper"), markeredgewidth=1.5,
+            )  # fmt: skip
+            point.set_gid(f"bin{place}")
+            tips[f"bin{place}"] = (
+                f"mean score {ratio(one['score'])}, right {ratio(one['precision'])}, {whole(one['count'])} entities"
+            )
+        _unit(axes)
+        axes.set_ylabel("share that is right", fontsize=11)
+        axes.tick_params(axis="x", labelbottom=False)
+        axes.annotate("too sure", (0.97, 0.05), ha="right", color=mark("muted"), fontsize=11)
+        axes.annotate("not sure enough", (0.03, 0.93), color=mark("muted"), fontsize=11)
+        below = _axes(figure, 44, 14, 268, 42)
+        below.bar(
+            [one["low"] for one in bins], [one["count"] for one in bins],
+            width=[one["high"] - one["low"] for one in bins], align="edge", color=mark("muted"),
+            edgecolor=mark("paper"), linewidth=1,
+        )  # fmt: skip
+        below.set_xlim(0, 1)
+        below.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+        below.set_yticks([])
+        below.tick_params(length=0)
+        below.spines["left"].set_visible(False)
+        below.set_xlabel("score of the entity; grey: how many have it", fontsize=11)
+
+    return draw_svg(name, title, description, width=440, height=380, draw=draw)
+
+
+def thresholds(name: str, title: str, description: str, curve: Sequence[Mapping[str, Any]]) -> str:
+    """Draw precision, recall and F1 of the entities whose score reaches a threshold.
+
+    Args:
+        name: unique within the page.
+        title: the figure's accessible name.
+        description: what it shows, for those who do not see it.
+        curve: `threshold`, `precision`, `recall` and `f1` of each point, as in an analysis.
+    """
+
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        axes = _axes(figure, 44, 14, 34, 42)
+        x = [point["threshold"] for point in curve]
+        for key, label, colour, dashes in (
+            ("precision", "precision", "orange", (0, (6, 3))),
+            ("recall", "recall", "green", (0, (1.5, 2.5))),
+            ("f1", "F1", "blue", "-"),
+        ):
+            [line] = axes.plot(
+                x, [point[key] for point in curve], color=mark(colour), linewidth=2.2, linestyle=dashes
+            )
+            line.set_label(label)
+        _unit(axes)
+        axes.set_xlabel("threshold: entities with a lower score are dropped", fontsize=11)
+        figure.legend(
+            loc="upper left", ncols=3, frameon=False, fontsize=12, borderaxespad=0, handlelength=2.6,
+            bbox_to_anchor=(44 / 440, 1 - 4 / 380),
+        )  # fmt: skip
+
+    return draw_svg(name, title, description, width=440, height=380, draw=draw)
+
+
+def history(
+    name: str,
+    title: str,
+    description: str,
+    points: Sequence[Mapping[str, Any]],
+    *,
+    key: str,
+    label: str,
+    best_step: int | None = None,
+) -> str:
+    """Draw a value of a training run against its steps.
+
+    Args:
+        name: unique within the page.
+        title: the figure's accessible name.
+        description: what it shows, for those who do not see it.
+        points: entries with `step` and the value; those without the value are left out.
+        key: the value.
+        label: what the value is.
+        best_step: the step whose weights were kept, which is marked.
+    """
+    used = [point for point in points if point.get(key) is not None]
+
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        axes = _axes(figure, 52, 16, 14, 42)
+        few = len(used) <= 30
+        steps = [point["step"] for point in used]
+        axes.plot(
+            steps, [point[key] for point in used], "o-" if few else "-", color=mark("blue"), linewidth=2,
+            markersize=6, markeredgecolor=mark("paper"), clip_on=False,
+        )  # fmt: skip
+        for point in used:
+            if point["step"] == best_step:
+                axes.plot(
+                    [best_step], [point[key]], "D", color=mark("orange"), markersize=9, clip_on=False,
+                    markeredgecolor=mark("paper"), markeredgewidth=1,
+                )  # fmt: skip
+        axes.grid(visible=True, axis="y")
+        axes.set_xlim(0, max(steps, default=1) or 1)
+        axes.margins(y=0.12)
+        axes.locator_params(nbins=5)
+        axes.tick_params(length=0, labelcolor=mark("muted"), labelsize=11)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("step", fontsize=11)
+        axes.set_ylabel(label, fontsize=11)
+
+    return draw_svg(name, title, description, width=440, height=250, draw=draw)
+
+
+def _axes(figure: Figure, left: float, right: float, above: float, below: float) -> Axes:
+    """Put axes on a figure, their margins in pixels."""
+    width, height = figure.get_size_inches() * 72
+    return figure.add_axes(
+        (left / width, below / height, (width - left - right) / width, (height - above - below) / height)
+    )
+
+
+def _unit(axes: Axes) -> None:
+    """Let both axes run from 0 to 1."""
+    ticks, labels = [0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"]
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
+    axes.grid(visible=True)
+    axes.tick_params(length=0, labelcolor=mark("muted"), labelsize=11)
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_visible(False)
