@@ -1,0 +1,50 @@
+"""What a bundle says of every word of a corpus, for the hunt for label errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagwright.data.corpus import Corpus
+from tagwright.predict.tagger import Tagger
+from tagwright.score.tagged import tag_split
+from tagwright.tags import LabelMap
+
+__all__ = ["bundle_probabilities", "trained_on"]
+
+
+def bundle_probabilities(
+    corpus: Corpus, bundle: str | Path | Tagger, *, splits: Sequence[str] | None = None
+) -> dict[str, tuple[NDArray[np.float32], LabelMap]]:
+    """Tag splits with a bundle and return each word's probabilities.
+
+    Args:
+        corpus: the data.
+        bundle: a bundle's folder, or a `Tagger`.
+        splits: which splits; None takes all but train, or train where there is no other.
+
+    Returns:
+        For each split float32, shape (words, the tagger's labels), and the tagger's labels.
+
+    Raises:
+        InputError: no such bundle or split, or the tags are of another kind than the tagger's.
+    """
+    tagger = bundle if isinstance(bundle, Tagger) else Tagger.load(bundle)
+    if splits is None:
+        splits = [name for name in corpus.splits if name != "train"] or list(corpus.splits)
+    found = {}
+    for split in splits:
+        tagged = tag_split(tagger, corpus, split=split, log_probabilities=True)
+        if tagged.log_probabilities is None:
+            raise RuntimeError("tag_split left out the probabilities that were asked for")
+        found[split] = np.exp(tagged.log_probabilities), tagger.labels
+    return found
+
+
+def trained_on(tagger: Tagger, corpus: Corpus) -> bool:
+    """Tell whether a tagger says of itself that it was trained on this data."""
+    made = tagger.meta.made.get("data")
+    return isinstance(made, dict) and made.get("sha256") == corpus.sha256
