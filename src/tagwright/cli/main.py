@@ -43,6 +43,7 @@ COMMANDS = {
     "inspect": Command(
         "tagwright.cli.inspect", "inspect_command", "Look at a data set before you train on it."
     ),
+    "split": Command("tagwright.cli.split", "split_command", "Make the splits that a data set lacks."),
 }
 
 
