@@ -177,6 +177,14 @@ def test_misfits_and_overlaps_follow_the_settings(tmp_path: Path) -> None:
         ('{"text": "a", "spans": [[0, 1, "x"]]}', "f:2: this row has a text"),
         ('{"tokens": ["a"], "tags": [' + "1" * 5000 + "]}", "f:2: not JSON that can be read"),
         ("[" * 100_000, "f:2: "),
+        (
+            '{"tokens": ["a"], "tags": ["O"], "tokens": ["b"]}',
+            "f:2: the key 'tokens' stands twice in an object; leave one of them",
+        ),
+        (
+            '{"text": "a", "spans": [{"start": 0, "end": 1, "label": "x", "end": 1}]}',
+            "f:2: the key 'end' stands twice",
+        ),
     ],
 )
 def test_a_bad_line_names_its_place(tmp_path: Path, line: str, message: str) -> None:

@@ -50,12 +50,31 @@ def read_jsonl(
     return rows
 
 
+class _TwiceError(ValueError):
+    """A key stands twice in an object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in record if keys.count(key) > 1))
+    return record
+
+
 def _parse(text: str, source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    decode = json.JSONDecoder(object_pairs_hook=_once).decode
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            yield number, json.loads(line)
+            yield number, decode(line)
+        except _TwiceError as error:
+            raise InputError(
+                f"the key {error.args[0]!r} stands twice in an object",
+                where=f"{source}:{number}",
+                mend="leave one of them",
+            ) from None
         except json.JSONDecodeError as error:
             whole = number == 1 and line.lstrip()[:1] in "[{"
             raise InputError(
