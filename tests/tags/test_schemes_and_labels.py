@@ -114,6 +114,12 @@ def test_repair_leaves_bare_types_alone() -> None:
     assert repair_tags([["person", "person", "O"]], Scheme.IO) == [["person", "person", "O"]]
 
 
+def test_schemes_may_be_given_by_name() -> None:
+    assert convert_tags([["B-a", "I-a", "B-b"]], "bio", "IOBES") == [["B-a", "E-a", "S-b"]]
+    with pytest.raises(InputError, match="there is no scheme 'iob3'; name one of iob1, iob2"):
+        convert_tags([["O"]], "iob2", "iob3")
+
+
 def test_io_keeps_no_border_within_a_type() -> None:
     tags = [["B-a", "B-a", "B-b", "O"]]
     assert convert_tags(tags, Scheme.IOB2, Scheme.IO) == [["I-a", "I-a", "I-b", "O"]]

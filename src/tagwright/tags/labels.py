@@ -260,9 +260,21 @@ def spans_of(
 
 
 def convert_tags(
-    sequences: Sequence[Sequence[str]], source: Scheme, target: Scheme, *, reading: str = "lenient"
+    sequences: Sequence[Sequence[str]],
+    source: Scheme | str,
+    target: Scheme | str,
+    *,
+    reading: str = "lenient",
 ) -> list[list[str]]:
-    """Rewrite tag sequences from one scheme in another; IO loses borders between touching spans of a type."""
+    """Rewrite tag sequences from one scheme in another; IO loses borders between touching spans of a type.
+
+    >>> convert_tags([["B-person", "I-person", "O"]], "iob2", "bilou")
+    [['B-person', 'L-person', 'O']]
+
+    Raises:
+        InputError: there is no such scheme, or a tag does not belong to `source`.
+    """
+    source, target = Scheme.named(source), Scheme.named(target)
     labels = LabelMap(sorted(set(chain.from_iterable(sequences))), source)
     offsets = offsets_of(map(len, sequences))
     spans = labels.spans(labels.ids(chain.from_iterable(sequences)), offsets, reading=reading)
