@@ -148,7 +148,7 @@ def _cuts(
 
     cuts = []
     if known is not None:
-        cuts.append(by_form("seen in train", "Surface form in the training data", SEEN, known.look_up))
+        cuts.append(by_form("seen in train", "Form seen in training", SEEN, known.look_up))
     lengths = [spans.ends - spans.starts for spans in (gold, predicted)]
     cuts.append(
         by_number("entity length", "Length of the entity", _ENTITY_LENGTHS, range(2, 6), lengths),
