@@ -98,7 +98,8 @@ def test_every_slicing_adds_up_to_the_lenient_score(data: st.DataObject) -> None
         assert sum((row.tally for row in part.rows), Tally()) == micro
         assert all(row.tally.gold or row.tally.predicted for row in part.rows)
         for row in part.rows:
-            low, high = row.f1_interval
+            assert (row.f1_interval is None) == (row.tally.f1 in (0, 1))
+            low, high = row.f1_interval or (0, 1)
             assert 0 <= low <= high <= 1
 
 
@@ -123,15 +124,20 @@ def test_intervals_hold_the_score_and_are_those_of_documents_where_they_are_mark
 
 
 def test_the_row_as_json() -> None:
-    tags = [["B-person", "O"], ["O", "O"]]
-    [row] = slices_of([["Ada", "left"], ["a", "b"]], tags, tags)["casing"].to_dict()["rows"]
+    gold = [["B-person", "O"], ["O", "B-person"]]
+    [row] = slices_of([["Ada", "left"], ["a", "B"]], gold, [gold[0], ["O", "O"]])["casing"].to_dict()["rows"]
     assert row == {
         "name": "Title",
         "precision": 1.0,
-        "recall": 1.0,
-        "f1": 1.0,
-        "support": 1,
+        "recall": 0.5,
+        "f1": 2 / 3,
+        "support": 2,
         "predicted": 1,
         "correct": 1,
-        "f1_interval": row["f1_interval"],
+        "f1_interval": [0.0, 1.0],
     }
+
+
+def test_where_all_is_right_or_nothing_is_there_is_no_interval() -> None:
+    found = slices_of([["Ada", "ESB"]], [["B-person", "B-person"]], [["B-person", "B-group"]])["casing"]
+    assert [row["f1_interval"] for row in found.to_dict()["rows"]] == [None, None]

@@ -29,12 +29,13 @@ class SliceRow:
     Attributes:
         name: what they have in common.
         tally: how many there are on either side, and how many agree.
-        f1_interval: 95% interval of F1, by bootstrap over sentences, or over documents where they are marked.
+        f1_interval: 95% interval of F1, by bootstrap over sentences, or over documents where they are marked;
+            None where every span is right or none is, as then a bootstrap cannot tell.
     """
 
     name: str
     tally: Tally
-    f1_interval: Interval
+    f1_interval: Interval | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON values."""
@@ -43,7 +44,7 @@ class SliceRow:
             **self.tally.to_dict(),
             "predicted": self.tally.predicted,
             "correct": self.tally.correct,
-            "f1_interval": list(self.f1_interval),
+            "f1_interval": list(self.f1_interval) if self.f1_interval else None,
         }
 
 
@@ -116,8 +117,10 @@ def slice_scores(
             events = (sides[1][of_predicted & correct], sides[0][of_gold], sides[1][of_predicted])
             tally = Tally(*map(len, events))
             if tally.gold or tally.predicted:
-                counts = _unit_counts(events, count)
-                interval = f1_intervals(counts, rounds=rounds, seed=seed).micro
+                interval = None
+                if 0 < 2 * tally.correct < tally.gold + tally.predicted:
+                    counts = _unit_counts(events, count)
+                    interval = f1_intervals(counts, rounds=rounds, seed=seed).micro
                 rows.append(SliceRow(name, tally, interval))
         if rows:
             slices.append(Slice(cut.name, cut.title, tuple(rows)))
