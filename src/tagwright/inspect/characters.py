@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -14,7 +14,7 @@ import regex  # type: ignore[import-untyped]  # it ships no types
 
 from tagwright.inspect.part import KEPT_PLACES, Part
 
-__all__ = ["KINDS", "OddWord", "find_odd_words", "mixed_scripts", "odd_characters"]
+__all__ = ["KINDS", "OddWord", "find_odd_words", "mixed_scripts", "odd_characters", "show_unseen"]
 
 KINDS = {
     "mixed scripts": "letters of scripts that do not go together, such as a Cyrillic а in a Latin word",
@@ -65,7 +65,7 @@ class OddWord:
 
     Attributes:
         word: the word.
-        shown: the word with the odd characters as `U+XXXX` in brackets.
+        shown: the word with the code points of its odd characters in brackets.
         kinds: what is odd about it, of `KINDS`.
         characters: the odd characters: code point and name.
         count: how often it occurs.
@@ -113,9 +113,7 @@ def find_odd_words(parts: Sequence[Part]) -> tuple[OddWord, ...]:
     words = [
         OddWord(
             word=word,
-            shown="".join(
-                _show(character) if at in found else character for at, character in enumerate(word)
-            ),
+            shown=show_unseen(word, found),
             kinds=tuple(sorted(set(found.values()), key=ranks.index)),
             characters=tuple(dict.fromkeys(_describe(word[at]) for at in sorted(found))),
             count=counts[number][0],
@@ -204,10 +202,24 @@ def _script_of(character: str) -> str | None:
     return "Common"
 
 
-def _show(character: str) -> str:
-    if unicodedata.category(character)[0] in "LM":
-        return f"{character}[U+{ord(character):04X}]"
-    return f"[U+{ord(character):04X}]"
+def show_unseen(word: str, odd: Container[int] = ()) -> str:
+    r"""Return a word with the code points of what cannot be seen in it, and of other odd characters, in brackets.
+
+    Args:
+        word: the word.
+        odd: the places of odd characters.
+
+    >>> show_unseen("Par\u200bis"), show_unseen("P\u0430ris", {1})
+    ('Par[U+200B]is', 'Pа[U+0430]ris')
+    """
+    return "".join(_show(character, at in odd) for at, character in enumerate(word))
+
+
+def _show(character: str, odd: bool) -> str:
+    code = f"[U+{ord(character):04X}]"
+    if _INVISIBLE.match(character) or not character.isprintable():
+        return code
+    return character + code if odd else character
 
 
 def _describe(character: str) -> str:

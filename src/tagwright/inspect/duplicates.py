@@ -53,7 +53,7 @@ class DuplicateGroup:
         splits: how many in each split that has one.
         conflicting: whether they are tagged in more than one way.
         differences: for each word that is, the word and its tags, the most frequent first.
-        places: `split` and `where` of the first of them.
+        places: `split` and `where` of the first of them in each split.
     """
 
     text: str
@@ -143,7 +143,9 @@ def _group(
         conflicting=conflicting,
         differences=_differences(rows) if conflicting else (),
         places=tuple(
-            {"split": part.name, "where": part.place(sentence)} for part, sentence in rows[:KEPT_PLACES]
+            {"split": parts[number].name, "where": parts[number].place(sentence)}
+            for number, sentences in where.items()
+            for sentence in sentences[:KEPT_PLACES]
         ),
     )
 

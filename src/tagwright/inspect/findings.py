@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tagwright.inspect.characters import show_unseen
+
 __all__ = ["CHECKS", "Finding", "list_findings"]
 
 CHECKS = (
@@ -16,6 +18,15 @@ CHECKS = (
 """The checks, in the order in which they matter."""
 
 _EXAMPLES = 5
+_ODD = {
+    "mixed scripts": "they look like other words",
+    "bidi": "they turn the text around them",
+    "zero width": "nobody sees them; two words that look alike differ",
+    "soft hyphen": "nobody sees them; two words that look alike differ",
+    "control": "probably left over from a conversion",
+    "blank": "the word may be two",
+    "broken": "the text was decoded wrongly or cut",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,18 @@ def _differing(differences: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(shown)
 
 
+def _label_errors(summary: Mapping[str, Any]) -> Iterator[Finding]:
+    for split, errors in (summary["label_errors"] or {}).items():
+        number = errors["found"]
+        yield Finding(
+            "label errors",
+            number,
+            _count(number, "label", "labels") + f" of {split} that a tagger reads otherwise",
+            "the first ones are probably wrong",
+            _few((item["where"], f"{item['suggestion']} in {item['context']}") for item in errors["items"]),
+        )
+
+
 def _near_duplicates(summary: Mapping[str, Any]) -> Iterator[Finding]:
     pairs: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for pair in summary["near_duplicates"]:
@@ -179,7 +202,7 @@ def _odd_characters(summary: Mapping[str, Any]) -> Iterator[Finding]:
             "odd characters",
             total,
             _count(total, "word with", "words with") + f" odd characters ({kind})",
-            "they look like other words, and are none to the encoder",
+            _ODD[kind],
             _few((word["places"][0]["where"], f"{word['shown']} ({word['count']:,})") for word in words),
         )
 
@@ -218,16 +241,10 @@ def _unseen_words(summary: Mapping[str, Any]) -> Iterator[Finding]:
             _count(total, "word", "words") + f" {what} ({len(words):,} different)",
             "tagged by their neighbours alone",
             _few(
-                (word["places"][0]["where"], f"{_visible(word['word'])} ({word['count']:,})")
+                (word["places"][0]["where"], f"{show_unseen(word['word'])} ({word['count']:,})")
                 for word in words
             ),
         )
-
-
-def _visible(word: str) -> str:
-    return "".join(
-        sign if sign.isprintable() and not sign.isspace() else f"[U+{ord(sign):04X}]" for sign in word
-    )
 
 
 def _long_sentences(summary: Mapping[str, Any]) -> Iterator[Finding]:
@@ -250,6 +267,6 @@ def _where(places: Sequence[Mapping[str, str]], split: str) -> str:
 
 
 _DESCRIBED = (
-    _invalid_tags, _shared_sentences, _duplicates, _near_duplicates, _inconsistent_forms, _unbalanced_spans,
-    _odd_characters, _missing_types, _rare_types, _unseen_words, _long_sentences,
+    _invalid_tags, _shared_sentences, _duplicates, _label_errors, _near_duplicates, _inconsistent_forms,
+    _unbalanced_spans, _odd_characters, _missing_types, _rare_types, _unseen_words, _long_sentences,
 )  # fmt: skip

@@ -18,7 +18,7 @@ SIMILAR = 0.6
 """The smallest similarity of a near-duplicate."""
 
 _STEP = 1 << 22  # candidates looked at together, which bounds the memory
-_MOST = 1 << 28  # candidates looked at altogether, which bounds the time
+_MOST = 1 << 27  # candidates looked at altogether, which bounds the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def find_near_duplicates(parts: Sequence[Part], *, similar: float = SIMILAR) -> 
     The search is exact, not sampled: two sets can only be so similar when they share one of their few rarest
     members (the prefix filter of set similarity joins: Chaudhuri, Ganti and Kaushik, ICDE 2006; Bayardo, Ma and
     Srikant, WWW 2007), and every pair of sentences that does is compared. Where the data repeat themselves so
-    much that over 2^28 pairs would have to be compared, the most frequent members are left out, and counted.
+    much that over 2^27 pairs would have to be compared, the most frequent members are left out, and counted.
 
     Args:
         parts: the splits, in order.
@@ -152,7 +152,8 @@ def _build_sets(parts: Sequence[Part]) -> list[_Sets]:
     found = []
     cuts = np.cumsum([len(own) for own in keys])[:-1]
     for own, owning, (rows, owner) in zip(np.split(rank[inverse], cuts), owners, distinct, strict=True):
-        flat = np.unique(owning * len(counts) + own)
+        flat = np.sort(owning * len(counts) + own)
+        flat = flat[np.diff(flat, prepend=-1) > 0]
         sizes = np.bincount(flat // len(counts), minlength=len(rows))
         found.append(_Sets(flat % len(counts), np.append(0, np.cumsum(sizes)), rows, owner))
     return found
@@ -167,14 +168,15 @@ def _nearest(left: _Sets, right: _Sets, similar: float) -> tuple[NDArray[np.int6
     """
     best = np.full(len(right.firsts), -1, dtype=np.int64)
     highest = np.zeros(len(right.firsts))
-    left_rank, left_set = _prefixes(left, similar)
-    right_rank, right_set = _prefixes(right, similar)
+    left_rank, left_set, left_rest = _prefixes(left, similar)
+    right_rank, right_set, right_rest = _prefixes(right, similar)
     order = np.argsort(left_rank, kind="stable")
-    left_rank, left_set = left_rank[order], left_set[order]
+    left_rank, left_set, left_rest = left_rank[order], left_set[order], left_rest[order]
     starts = np.searchsorted(left_rank, right_rank)
     counts = np.searchsorted(left_rank, right_rank, side="right") - starts
     counts, skipped = _bounded(right_rank, counts)
     members = np.repeat(np.arange(len(left.firsts)), left.sizes) * _span(left, right) + left.members
+    left_size, right_size = left.sizes, right.sizes
     # Right sets are whole in each step, so that a pair that shares several members is compared once.
     ends = np.searchsorted(right_set, np.arange(len(right.firsts)), side="right")
     totals = np.append(0, np.cumsum(counts))[np.append(0, ends)]
@@ -182,20 +184,20 @@ def _nearest(left: _Sets, right: _Sets, similar: float) -> tuple[NDArray[np.int6
     while first < len(right.firsts):
         last = max(first + 1, int(np.searchsorted(totals, totals[first] + _STEP, side="right")) - 1)
         rows = slice(ends[first - 1] if first else 0, ends[last - 1])
-        ones = left_set[ranges(starts[rows], counts[rows])]
-        others = np.repeat(right_set[rows], counts[rows])
-        pairs = np.unique(others * len(left.firsts) + ones)
-        others, ones = np.divmod(pairs, max(len(left.firsts), 1))
-        small, large = np.sort([left.sizes[ones], right.sizes[others]], axis=0)
-        possible = small >= similar * large - 1e-9
-        ones, others = ones[possible], others[possible]
+        first = last
+        at = ranges(starts[rows], counts[rows])
+        ones, others = left_set[at], np.repeat(right_set[rows], counts[rows])
+        # What is still to come after the member that they share bounds what they can share altogether.
+        bound = np.minimum(left_rest[at], np.repeat(right_rest[rows], counts[rows]))
+        possible = bound >= similar / (1 + similar) * (left_size[ones] + right_size[others]) - 1e-9
+        pairs = np.sort(others[possible] * len(left.firsts) + ones[possible])
+        others, ones = np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], max(len(left.firsts), 1))
         value = _jaccard(members, left, ones, right, others)
         keep = value >= similar - 1e-9
         ones, others, value = ones[keep], others[keep], value[keep]
         # The last write wins: sorted so that it is the most similar one and, of equals, the first in the split.
         order = np.lexsort((-ones, value))
         best[others[order]], highest[others[order]] = ones[order], value[order]
-        first = last
     return best, highest, skipped
 
 
@@ -203,11 +205,13 @@ def _span(left: _Sets, right: _Sets) -> int:
     return int(max(left.members.max(initial=0), right.members.max(initial=0))) + 1
 
 
-def _prefixes(sets: _Sets, similar: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the members of which two similar sets share one, and the set of each."""
+def _prefixes(sets: _Sets, similar: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the members of which two similar sets share one; the set of each, and how many it has from there on."""
     sizes = sets.sizes
     kept = sizes - np.ceil(similar * sizes - 1e-9).astype(np.int64) + 1
-    return sets.members[ranges(sets.offsets[:-1], kept)], np.repeat(np.arange(len(sizes)), kept)
+    at = ranges(sets.offsets[:-1], kept)
+    owner = np.repeat(np.arange(len(sizes)), kept)
+    return sets.members[at], owner, sets.offsets[owner + 1] - at
 
 
 def _bounded(ranks: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:

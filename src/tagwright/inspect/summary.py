@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tagwright.config import DataSettings
 from tagwright.data.corpus import Corpus
 from tagwright.encode.align import PieceTable
+from tagwright.errors import require
 from tagwright.inspect.borders import UnbalancedSpan, find_unbalanced
 from tagwright.inspect.characters import OddWord, find_odd_words
 from tagwright.inspect.coverage import Overlap, TypeCount, find_rare_types, overlap_of, type_counts
@@ -186,11 +187,14 @@ def inspect_data(
         top: likely label errors to keep for each split.
 
     Raises:
-        InputError: the data cannot be read, or there is no such encoder or splitter.
+        InputError: the data cannot be read, or there is no such encoder, splitter or bundle.
+        MissingExtraError: label errors are asked for, and cleanlab is not installed.
 
     >>> inspect_data("sample").splits["train"].mentions > 0
     True
     """
+    if bundle is not None or probabilities is not None:
+        require("cleanlab", "inspect")  # or the lack of it would show after an hour's work
     tagger = _load_tagger(bundle) if bundle is not None else None
     if tagger is not None:
         splitter = tagger.meta.splitter

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
+
+from tagwright.report.show import visible
 
 __all__ = ["summary_view"]
 
 _LENGTHS = {"median": "median", "p90": "90% up to", "p99": "99% up to", "longest": "longest"}
 _SHOWN = 10
+_EXAMPLES = 3
+_INDENT = 9
+_CHECKS = (
+    ("invalid tags", "invalid_tags"),
+    ("sentences shared by splits", "duplicates_across"),
+    ("near-duplicates across splits", "near_duplicates"),
+    ("duplicates", "duplicate_groups"),
+    ("forms labelled in several ways", "inconsistent_forms"),
+    ("half pairs of quotes or brackets", "unbalanced_spans"),
+    ("odd characters", "odd_words"),
+    ("missing types", "missing_types"),
+    ("rare types", "rare_types"),
+)
 
 
-def summary_view(summary: Mapping[str, Any]) -> RenderableType:
+def summary_view(summary: Mapping[str, Any], *, top: int = 20) -> RenderableType:
     """Show what `tagwright.inspect.summary.inspect_data` found.
 
     Args:
         summary: `DataSummary.to_dict()`, or the JSON of `tagwright inspect`.
+        top: likely label errors to show for each split.
     """
     facts = [summary["source"], summary["scheme"], summary["licence"]]
     parts: list[RenderableType] = [
         _line(" · ".join(fact for fact in facts if fact), style="bold"),
         _table(summary),
+        _Findings(summary),
     ]
+    for split, errors in (summary["label_errors"] or {}).items():
+        parts += _label_errors(split, errors, summary["source"], top)
     for name, split in summary["splits"].items():
         parts += _section(f"most frequent in {name}", _examples(split["examples"]))
-    invalid = [f"{tag['where']}: {tag['tag']} in {tag['context']}" for tag in summary["invalid_tags"]]
-    parts += _section(f"invalid tags ({len(invalid):,})", invalid)
     parts += _section("notices", summary["notices"])
     return Group(*parts)
 
@@ -59,7 +75,7 @@ def _table(summary: Mapping[str, Any]) -> Table:
         add_lengths(f"pieces in a sentence ({summary['encoder']})", "pieces_per_sentence")
         add(f"  over its {summary['max_pieces']:,}", [split["over_limit"] for split in splits.values()])
     if summary["overlap"]:
-        add("mentions whose form is in train")
+        add("mentions that train has, too")
         for label, key in (("as written", "in_train_exact"), ("in any case", "in_train_casefold")):
             add(f"  {label}", [_share(summary["overlap"].get(name), key) for name in splits])
     return table
@@ -68,7 +84,51 @@ def _table(summary: Mapping[str, Any]) -> Table:
 def _share(overlap: Mapping[str, int] | None, key: str) -> str:
     if overlap is None:
         return ""
-    return f"{overlap[key] / overlap['mentions']:.1%}" if overlap["mentions"] else "-"
+    share = f" ({overlap[key] / overlap['mentions']:.1%})" if overlap["mentions"] else ""
+    return f"{overlap[key]:,}{share}"
+
+
+class _Findings:
+    """The findings, one below the other: the count, what it is and means, and the worst few."""
+
+    def __init__(self, summary: Mapping[str, Any]) -> None:
+        self.findings: Sequence[Mapping[str, Any]] = summary["findings"]
+        self.source = summary["source"]
+        self.clean = [name for name, key in _CHECKS if not summary[key]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text()
+        if not self.findings:
+            yield _line("nothing wrong was found", style="bold")
+        else:
+            yield _line("found, what matters most first (--json has all)", style="bold")
+        for finding in self.findings:
+            count = f"{finding['count']:,}"
+            head = _line(f"{finding['what']}: ") + _line(finding["meaning"], style="dim")
+            for number, line in enumerate(head.wrap(console, max(options.max_width - _INDENT, 20))):
+                yield _line(f"{'' if number else count:>{_INDENT - 2}}  ", style="bold") + line
+            for example in finding["examples"][:_EXAMPLES]:
+                place = _short(example["where"], self.source)
+                text = _line(" " * _INDENT + ": ".join(part for part in (place, example["text"]) if part))
+                text.no_wrap, text.overflow = True, "ellipsis"
+                yield text
+        if self.clean:
+            yield Text()
+            yield _line(f"looked for and not found: {', '.join(self.clean)}")
+
+
+def _label_errors(split: str, errors: Mapping[str, Any], source: str, top: int) -> list[Text]:
+    lines = [
+        f"{item['score']:.3f}  {_short(item['where'], source)}: {item['suggestion']} in {item['context']}"
+        for item in errors["items"][:top]
+    ]
+    title = f"labels of {split} that are probably wrong (quality of the label, 0 to 1)"
+    return _section(title, [*lines, *errors["notices"]], shown=len(lines) + len(errors["notices"]))
+
+
+def _short(place: str, source: str) -> str:
+    """Leave the folder out of a place; the first line names it."""
+    return place.removeprefix(source.rstrip("/") + "/")
 
 
 def _examples(examples: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -79,17 +139,16 @@ def _examples(examples: Mapping[str, Mapping[str, int]]) -> list[str]:
     ]
 
 
-def _section(title: str, lines: Sequence[str]) -> list[Text]:
-    """Return a titled list, cut after ten lines, or nothing when there is none."""
+def _section(title: str, lines: Sequence[str], *, shown: int = _SHOWN) -> list[Text]:
+    """Return a titled list, cut after some lines, or nothing when there is none."""
     if not lines:
         return []
-    section = [Text(), _line(title, style="bold"), *(_line(f"  {line}") for line in lines[:_SHOWN])]
-    if len(lines) > _SHOWN:
-        section.append(_line(f"  … and {len(lines) - _SHOWN:,} more (--json has all)"))
+    section = [Text(), _line(title, style="bold"), *(_line(f"  {line}") for line in lines[:shown])]
+    if len(lines) > shown:
+        section.append(_line(f"  … and {len(lines) - shown:,} more (--json has all)"))
     return section
 
 
 def _line(line: str, style: str = "") -> Text:
     """Return text with its control characters written as escapes, so that data cannot drive the terminal."""
-    visible = "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) == "Cc" else c for c in line)
-    return Text(visible, style=style)
+    return Text(visible(line), style=style)
