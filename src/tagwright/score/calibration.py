@@ -14,10 +14,20 @@ from tagwright.score.counts import matches
 from tagwright.score.tagged import TaggedSplit
 from tagwright.score.tally import Tally
 
-__all__ = ["Bin", "Calibration", "Point", "ScoredSpans", "calibration_of", "scored_spans"]
+__all__ = [
+    "Bin",
+    "Calibration",
+    "Point",
+    "ScoredSpans",
+    "calibration_of",
+    "log_loss",
+    "measure_spans",
+    "scored_spans",
+]
 
 BINS = 10
 POINTS = 100
+LEAST = 1e-7  # the resolution of float32 near 1: a wrong span with score 1 must not cost infinitely much
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +132,21 @@ def calibration_of(tagged: TaggedSplit) -> Calibration:
     the same type and borders in the lenient reading.
     """
     spans = scored_spans(tagged)
+    return measure_spans(spans, temperature=tagged.temperature, thresholds=tagged.thresholds)
+
+
+def measure_spans(
+    spans: ScoredSpans, *, temperature: float = 1.0, thresholds: Mapping[str, float] | None = None
+) -> Calibration:
+    """Measure the calibration of scored spans; `temperature` and `thresholds` are what they were made with."""
     bins = reliability(spans)
     return Calibration(
         entities=len(spans),
         ece=expected_error(bins),
         bins=bins,
         curve=threshold_curve(spans),
-        temperature=tagged.temperature,
-        thresholds=dict(tagged.thresholds),
+        temperature=temperature,
+        thresholds=dict(thresholds or {}),
     )
 
 
@@ -166,6 +183,14 @@ def expected_error(bins: tuple[Bin, ...]) -> float:
     """Return the expected calibration error of a reliability diagram; 0 where there are no spans."""
     total = sum(row.count for row in bins)
     return sum(row.count * abs(row.precision - row.score) for row in bins) / total if total else 0.0
+
+
+def log_loss(spans: ScoredSpans) -> float:
+    """Return the mean of -log(score) over right spans and -log(1 - score) over wrong ones; 0 without spans."""
+    if not len(spans):
+        return 0.0
+    scores = np.clip(spans.scores, LEAST, 1 - LEAST)
+    return float(-np.log(np.where(spans.correct, scores, 1 - scores)).mean())
 
 
 def threshold_curve(spans: ScoredSpans) -> tuple[Point, ...]:
