@@ -104,9 +104,9 @@ def assign_folds(
     """Deal sentences out to folds.
 
     Sentences of one document stay together, and so do sentences with the same words: a copy in the training part
-    would tell the label. Where copies tie most documents to each other, only the copies within a document stay
-    together. The groups are dealt in an order that depends on their words and the seed, not on the order of the
-    rows, each to the fold that has the fewest sentences by then.
+    would tell the label. Where copies (an advertisement in every article) tie so many documents to each other that
+    they do not fit into one fold, the documents alone count. The groups are dealt in an order that depends on their
+    words and the seed, not on the order of the rows, each to the fold that has the fewest sentences by then.
 
     Args:
         sentences: the words of each.
@@ -129,9 +129,8 @@ def assign_folds(
         groups = np.unique(np.asarray(documents), return_inverse=True)[1].astype(np.int64)
     sums: dict[int, int] = {}
     for group, own in zip(groups.tolist(), prints, strict=True):
-        sums[group] = sums.get(group, 0) + int.from_bytes(
-            own
-        )  # a sum does not depend on the order of the rows
+        # A sum does not depend on the order of the rows.
+        sums[group] = sums.get(group, 0) + int.from_bytes(own)
     if len(sums) < folds:
         raise InputError(
             f"{len(sums)} {'documents' if documents is not None else 'different sentences'} cannot be dealt out to"
@@ -183,7 +182,9 @@ def _rows(corpus: Corpus, split: str, rows: NDArray[np.int64], *, name: str | No
     kept = corpus.splits[split].select(rows).select_columns(COLUMNS)
     marked = corpus.documents.get(split)
     documents = {name: [marked[row] for row in rows.tolist()]} if marked else {}
-    return replace(corpus, splits=datasets.DatasetDict({name: kept}), documents=documents, notices=[])
+    return replace(
+        corpus, splits=datasets.DatasetDict({name: kept}), documents=documents, places={}, notices=[]
+    )
 
 
 def _tag_fold(
