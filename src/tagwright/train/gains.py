@@ -1,0 +1,265 @@
+"""What a learning curve allows to say about more labels, in numbers and in words.
+
+Each seed draws its own nested parts of the training data, so a difference between two sizes is taken within each
+seed, and its interval is Student's over the seeds. What comes next is read off a line in log2(sentences) through
+the last sizes: locally, a power law (Hestness et al. 2017, arXiv:1712.00409; Viering and Loog 2022,
+arXiv:2103.10948) is such a line, and three or four sizes do not tell its three parameters apart.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagwright.errors import require
+
+__all__ = ["Change", "Forecast", "Judgement", "interval_of_mean", "judge"]
+
+WORTH = 0.01
+"""A gain of F1 in a doubling of the sentences that is worth the labels: a point."""
+
+LEVEL = 0.95
+_FAR = 1.6  # doublings between the last two sizes from which on they say nothing about the curve's end
+_RECENT = 2.1  # doublings before the last size that the line runs through
+_MOST_SEEDS = 100
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How F1 changed from one size to another.
+
+    Attributes:
+        from_sentences: the smaller size, the mean over seeds.
+        to_sentences: the larger one.
+        doublings: log2 of their ratio.
+        f1: the mean difference.
+        deviation: the standard deviation of the seeds' differences; None for one seed.
+        interval: 95% interval of the mean difference; None for one seed.
+    """
+
+    from_sentences: float
+    to_sentences: float
+    doublings: float
+    f1: float
+    deviation: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What twice as many sentences would bring if the line through the last sizes went on.
+
+    Attributes:
+        sentences: twice the largest size.
+        gain: of F1.
+        interval: 95% interval of the gain.
+        sizes: how many sizes the line runs through.
+    """
+
+    sentences: float
+    gain: float
+    interval: tuple[float, float]
+    sizes: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether more labels would help.
+
+    Attributes:
+        case: `rising`, `slow` (rising by less than a point a doubling), `flat`, `falling`, `unclear` (too few
+            seeds), `one seed`, `one size`, `coarse` (the last sizes lie too far apart), `full` (less than a point
+            is left to gain) or `unlearned` (nothing was learned at the largest size).
+        words: the same in a sentence or two.
+        change: of F1 over the last doubling, or what comes nearest to one; None for one size.
+        forecast: None where nothing can be said.
+        seeds_wanted: for `unclear`, how many seeds would tell if they differed as much; None if over 100.
+    """
+
+    case: str
+    words: str
+    change: Change | None = None
+    forecast: Forecast | None = None
+    seeds_wanted: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the judgement as JSON values."""
+        change, forecast = self.change, self.forecast
+        return {
+            "case": self.case,
+            "words": self.words,
+            "change": change
+            and {
+                "from": change.from_sentences,
+                "to": change.to_sentences,
+                "doublings": change.doublings,
+                "f1": change.f1,
+                "deviation": change.deviation,
+                "interval": change.interval and list(change.interval),
+            },
+            "forecast": forecast
+            and {
+                "sentences": forecast.sentences,
+                "gain": forecast.gain,
+                "interval": list(forecast.interval),
+                "sizes": forecast.sizes,
+            },
+            "seeds_wanted": self.seeds_wanted,
+        }
+
+
+def judge(sentences: Values, f1: Values, *, support: int, split: str = "validation") -> Judgement:
+    """Say whether more labels would help.
+
+    Args:
+        sentences: shape (sizes, seeds): training sentences, growing from size to size.
+        f1: shape (sizes, seeds): what was reached with them, in 0..1.
+        support: gold spans in the split that was scored. F1 moves there in steps of about one in that many, so
+            seeds that agree better than such steps allow are not taken to agree exactly.
+        split: which split that was.
+    """
+    sizes, seeds = f1.shape
+    last = float(f1[-1].mean())
+    largest = float(sentences[-1].mean())
+    if last < WORTH:
+        return Judgement(
+            "unlearned",
+            f"Nothing was learned from {largest:,.0f} sentences (F1 {last:.4f}), which says nothing about labels:"
+            " train longer or with a higher learning rate first.",
+        )
+    if sizes < 2:
+        return Judgement(
+            "one size", "One size says nothing about more labels: give at least two, as in --shares 0.5 1."
+        )
+    step = (
+        1 / max(support, 1) / math.sqrt(6)
+    )  # deviation of a difference of two values rounded to 1 / support
+    change = _last_change(sentences, f1, step)
+    moved = f"from {change.from_sentences:,.0f} to {change.to_sentences:,.0f} sentences F1 {_moved(change)}"
+    if last > 1 - WORTH:
+        words = f"Less than a point is left to gain on the {split} split: {moved}, to {last:.4f}."
+        return Judgement("full", words, change)
+    if change.doublings > _FAR:
+        words = (
+            f"The sizes lie too far apart: {moved}, and nothing between them says whether it still rises at the"
+            " end; add a share of about half the largest."
+        )
+        return Judgement("coarse", words, change)
+    if change.interval is None:
+        words = f"One seed cannot tell: {moved}, and nothing says how much of that is chance; give --seeds 3."
+        return Judgement("one seed", words, change)
+    low, high = (bound / change.doublings for bound in change.interval)
+    forecast = _forecast(sentences, f1, step)
+    if high < 0:
+        words = (
+            f"More labels of this kind made it worse: {moved}. Look at the data (tagwright inspect) and at the"
+            " recipe before labelling more."
+        )
+        return Judgement("falling", words, change)
+    if low > 0:
+        case, start = ("slow", "would help, but little") if high < WORTH else ("rising", "would help")
+        return Judgement(case, f"More labels {start}: {moved}. {_foretell(forecast, last)}", change, forecast)
+    if high < WORTH:
+        words = f"More labels like these would hardly help: {moved}, flat within the noise of the seeds."
+        return Judgement("flat", f"{words} {_foretell(forecast, last)}", change, forecast)
+    wanted = _seeds_wanted(change, seeds)
+    told = (
+        f"at least {wanted} would be needed if they go on to differ as much (--resume --seeds {wanted})"
+        if wanted
+        else f"even {_MOST_SEEDS} seeds would not tell; a larger {split} split may"
+    )
+    words = f"{seeds} seeds are too few to tell: {moved}, which may be no gain or one worth having; {told}."
+    return Judgement("unclear", words, change, None, wanted)
+
+
+def interval_of_mean(values: Values, least: float = 0.0) -> tuple[float, float] | None:
+    """Return Student's 95% interval of the mean of a sample; None for a single value.
+
+    Args:
+        values: shape (n,).
+        least: the deviation is taken to be at least this.
+    """
+    if len(values) < 2:
+        return None
+    half = _half_width(max(float(values.std(ddof=1)), least), len(values))
+    mean = float(values.mean())
+    return mean - half, mean + half
+
+
+def _half_width(deviation: float, count: int) -> float:
+    quantile = require("scipy.special", "train").stdtrit(count - 1, (1 + LEVEL) / 2)
+    return float(quantile) * deviation / math.sqrt(count)
+
+
+def _last_change(sentences: Values, f1: Values, step: float) -> Change:
+    """Measure the change from the size that comes nearest to half the last one."""
+    doublings = np.log2(sentences[-1] / sentences[:-1]).mean(axis=1)
+    half = int(np.abs(doublings - 1).argmin())
+    difference = f1[-1] - f1[half]
+    interval = interval_of_mean(difference, step)
+    return Change(
+        from_sentences=float(sentences[half].mean()),
+        to_sentences=float(sentences[-1].mean()),
+        doublings=float(doublings[half]),
+        f1=float(difference.mean()),
+        deviation=None if interval is None else max(float(difference.std(ddof=1)), step),
+        interval=interval,
+    )
+
+
+def _forecast(sentences: Values, f1: Values, step: float) -> Forecast:
+    """Fit a line in log2(sentences) for each seed; its slope is the gain of a doubling."""
+    places = np.log2(sentences)
+    recent = (places[-1] - places).mean(axis=1) <= _RECENT
+    recent[-2:] = True
+    places, f1 = places[recent], f1[recent]
+    places = places - places.mean(axis=0)
+    spread = (places**2).sum(axis=0)
+    slopes = (places * f1).sum(axis=0) / spread
+    low, high = interval_of_mean(slopes, step / float(np.sqrt(spread.mean()))) or (-math.inf, math.inf)
+    room = 1 - float(f1[-1].mean())
+    return Forecast(
+        sentences=2 * float(sentences[-1].mean()),
+        gain=min(float(slopes.mean()), room),
+        interval=(min(low, room), min(high, room)),
+        sizes=int(recent.sum()),
+    )
+
+
+def _seeds_wanted(change: Change, seeds: int) -> int | None:
+    """Return how many seeds would make the interval leave out either no gain or one that is worth having."""
+    assert change.deviation is not None
+    mean, worth = change.f1, WORTH * change.doublings
+    narrow = max(abs(mean), worth - mean)
+    return next(
+        (
+            count
+            for count in range(seeds + 1, _MOST_SEEDS + 1)
+            if _half_width(change.deviation, count) < narrow
+        ),
+        None,
+    )
+
+
+def _moved(change: Change) -> str:
+    verb = "rose" if change.f1 > 0 else "fell" if change.f1 < 0 else "changed"
+    text = f"{verb} by {abs(change.f1):.4f}"
+    if change.interval is not None:
+        low, high = change.interval
+        text += f" (95% interval over seeds {low:+.4f} to {high:+.4f})"
+    return text
+
+
+def _foretell(forecast: Forecast, last: float) -> str:
+    low, high = forecast.interval
+    caution = "; curves flatten, so expect less rather than more" if forecast.gain > 0 else ""
+    return (
+        f"If the line through the last {forecast.sizes} sizes went on, {forecast.sentences:,.0f} sentences would"
+        f" bring {forecast.gain:+.4f} ({low:+.4f} to {high:+.4f}) on {last:.4f}{caution}."
+    )
