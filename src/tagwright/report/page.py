@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tagwright.report import plots
-from tagwright.report.page_data import Lines, Table, data_lists, data_tables
+from tagwright.report.page_data import Lines, Table, data_findings, data_tables
 from tagwright.report.plots import Bar
 from tagwright.report.show import ratio, visible, whole
 
@@ -56,7 +56,7 @@ class Page:
         analysis = self.analysis
         every = [
             (True, Section("summary", "Summary", "How good it is")),
-            (self.context["comparison"], Section("comparison", "Comparison", "Against the others")),
+            (self.context["comparison"], Section("comparison", "Comparison", "Against another tagger")),
             (self.types, Section("types", "Types", "Type by type")),
             (self.classes, Section("errors", "Errors", "Where it fails")),
             (analysis["slices"], Section("slices", "Slices", "On which entities it fails")),
@@ -148,9 +148,9 @@ class Page:
         return data_tables(self.context["data"])
 
     @property
-    def data_lists(self) -> list[Lines]:
-        """The lists of the data summary."""
-        return data_lists(self.context["data"])
+    def findings(self) -> list[Lines]:
+        """What the checks of the data found."""
+        return data_findings(self.context["data"])
 
     def figures(self) -> dict[str, str]:
         """Draw the figures: SVG by name; those that have nothing to show are left out."""
@@ -180,7 +180,7 @@ class Page:
                 "What is left when entities that score under a threshold are dropped.",
                 calibration["curve"],
             )
-        return drawn | self._draw_history()
+        return drawn | self._draw_history() | self._draw_differences()
 
     def browser(self) -> dict[str, Any]:
         """Return what the page's script needs to list and filter errors, every text made visible."""
@@ -205,7 +205,8 @@ class Page:
                     "predicted": [visible(span["label"]) for span in example["predicted"]],
                 }
             )
-        return {"examples": examples, "errors": errors}
+        confused = {side: [*map(visible, self.analysis["confusion"][side])] for side in ("gold", "predicted")}
+        return {"examples": examples, "errors": errors, "confused": confused}
 
     def _draw_types(self) -> str:
         rows = [
@@ -246,6 +247,24 @@ class Page:
                     label=title,
                     best_step=self.made.get("best_step") if key == "f1" else None,
                 )
+        return drawn
+
+
+    def _draw_differences(self) -> dict[str, str]:
+        drawn = {}
+        comparison = self.context["comparison"]
+        for number, pair in enumerate(comparison["pairs"] if comparison else ()):
+            rows = [
+                Bar(name, one["difference"], f"{one['difference']:+.4f}", one["interval"])
+                for name, one in pair["per_type"].items()
+            ]
+            drawn[f"differences{number}"] = plots.differences(
+                f"differences{number}",
+                "Difference of F1 by type",
+                "Points are differences, lines their 95% intervals; the table has the numbers.",
+                rows,
+                sides=(f"{pair['a']} better", f"{pair['b']} better"),
+            )
         return drawn
 
 
@@ -290,14 +309,14 @@ def _draw_slice(name: str, part: Mapping[str, Any]) -> str:
         Bar(
             row["name"],
             row["f1"],
-            f"{ratio(row['f1'])}  of {whole(row['support'])}",
+            f"{ratio(row['f1'])} ({whole(row['support'])})",
             row.get("f1_interval"),
             tip=f"{row['name']}: F1 {ratio(row['f1'])}, {whole(row['support'])} gold entities",
         )
         for row in part["rows"]
     ]
     return plots.bars(
-        name, part["title"], f"F1 and the number of gold entities by {part['name']}.", rows, width=440
+        name, part["title"], f"F1 and the number of gold entities by {part['name']}.", rows
     )
 
 

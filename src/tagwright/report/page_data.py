@@ -1,16 +1,13 @@
-"""A data summary as the tables and lists of a page: lookups and labels, no arithmetic."""
+"""A data summary as the tables and findings of a page: lookups and labels, no arithmetic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tagwright.report.show import NOTHING, whole
 
-__all__ = ["Lines", "Table", "data_lists", "data_tables"]
-
-SHOWN = 20
-"""Lines of a list that are shown."""
+__all__ = ["Lines", "Table", "data_findings", "data_tables"]
 
 _LENGTHS = {"median": "median", "p90": "90% up to", "p99": "99% up to", "longest": "longest"}
 
@@ -24,11 +21,11 @@ class Table(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """A list: its caption, the lines that are shown, and how many more there are."""
+    """A list: its caption, a line of text on it, and what it lists."""
 
     caption: str
+    text: str
     lines: Sequence[str]
-    more: int = 0
 
 
 def data_tables(data: Mapping[str, Any]) -> list[Table]:
@@ -76,16 +73,16 @@ def data_tables(data: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
-def data_lists(data: Mapping[str, Any]) -> list[Lines]:
-    """Return what a data summary lists: invalid tags and notices; empty lists are left out."""
-    invalid = (f"{tag['where']}: {tag['tag']} in {tag['context']}" for tag in data["invalid_tags"])
-    lists = [_lines("Invalid tags", invalid), _lines("Notices on the data", data["notices"])]
-    return [block for block in lists if block.lines]
-
-
-def _lines(caption: str, lines: Iterable[str]) -> Lines:
-    every = list(lines)
-    return Lines(f"{caption} ({whole(len(every))})", every[:SHOWN], len(every[SHOWN:]))
+def data_findings(data: Mapping[str, Any]) -> list[Lines]:
+    """Return what the checks of a data summary found, what matters most first, each with its worst examples."""
+    return [
+        Lines(
+            f"{whole(one['count'])} {one['what']}",
+            one["meaning"],
+            [": ".join(part for part in (example["where"], example["text"]) if part) for example in one["examples"]],
+        )
+        for one in data.get("findings") or ()
+    ]
 
 
 def _look(values: Mapping[str, Mapping[str, Any]], name: str, key: str) -> str:

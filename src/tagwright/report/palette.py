@@ -23,9 +23,7 @@ PALETTE = {
     "blue": Colour("#0a5fa8", "#6cb4f5"),
     "on-blue": Colour("#ffffff", "#06131f"),
     "orange": Colour("#b34700", "#f5a35c"),
-    "on-orange": Colour("#ffffff", "#1f0f02"),
     "green": Colour("#00705a", "#45c9a5"),
-    "gold-tint": Colour("#d9ecff", "#12385a"),
     "predicted-tint": Colour("#ffe4cc", "#54300f"),
 }
 """Blue and orange carry meaning, which the colour-blind can tell apart; green comes only beside them, dashed."""

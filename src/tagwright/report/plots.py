@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["NOTHING", "Bar", "bars", "confusion", "history", "reliability", "thresholds"]
+__all__ = ["NOTHING", "Bar", "bars", "confusion", "differences", "history", "reliability", "thresholds"]
 
 NOTHING = "(nothing)"
 """What stands for a side that has no entity."""
@@ -43,7 +43,7 @@ class Bar(NamedTuple):
 
 
 def bars(
-    name: str, title: str, description: str, rows: Sequence[Bar], *, limit: float = 1, width: float = 500
+    name: str, title: str, description: str, rows: Sequence[Bar], *, limit: float = 1, width: float = 400
 ) -> str:
     """Draw horizontal bars, the first at the top.
 
@@ -81,10 +81,7 @@ def bars(
                     [row.other], [place], "D", color=mark("orange"), markersize=7,
                     markeredgecolor=mark("paper"), markeredgewidth=1,
                 )  # fmt: skip
-            axes.annotate(
-                row.note, (1, place), (right - 2, 0), xycoords=("axes fraction", "data"),
-                textcoords="offset points", ha="right", va="center", annotation_clip=False,
-            )  # fmt: skip
+            _note(axes, row.note, place, right)
         axes.set_xlim(0, limit)
         if limit == 1:
             axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
@@ -130,15 +127,14 @@ def confusion(
                 if count:
                     key = f"cell{row}x{column}"
                     inside = Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, color=mark(colour), linewidth=0)
-                    inside.set_alpha(0.08 + 0.92 * share)
+                    inside.set_alpha(0.07 + 0.43 * share)  # light enough for the ink on it
                     inside.set_gid(key)
                     axes.add_patch(inside)
                     tips[key] = visible(f"gold {label}, predicted {other}: {whole(count)}")
                 if not many and (count or row == column < len(gold) - 1):
-                    ink = f"on-{colour}" if share > 0.5 else "ink" if count else "muted"
                     axes.text(
-                        column + 0.5, row + 0.5, whole(count), ha="center", va="center", color=mark(ink),
-                        fontsize=12 if count < 10_000 else 9,
+                        column + 0.5, row + 0.5, whole(count), ha="center", va="center",
+                        color=mark("ink" if count else "muted"), fontsize=12 if count < 10_000 else 9,
                     )  # fmt: skip
         axes.set_xlim(0, len(predicted))
         axes.set_ylim(len(gold), 0)
@@ -161,6 +157,58 @@ def confusion(
     return draw_svg(name, title, description, width=width, height=height, draw=draw, css="natural")
 
 
+def differences(
+    name: str, title: str, description: str, rows: Sequence[Bar], *, sides: tuple[str, str], width: float = 400
+) -> str:
+    """Draw differences as points with their intervals, left and right of zero.
+
+    Args:
+        name: unique within the page.
+        title: the figure's accessible name.
+        description: what it shows, for those who do not see it.
+        rows: the differences; the first at the top.
+        sides: who is better where a difference is negative, and where it is positive.
+        width: in CSS pixels.
+    """
+    labels = [shorten(visible(row.name)) for row in rows]
+    left = 14 + _CHARACTER * max(map(len, labels), default=1)
+    right = 14 + _CHARACTER * max((len(row.note) for row in rows), default=1)
+    row_height, above, below = 26, 24, 30
+    height = above + below + row_height * max(len(rows), 1)
+    ends = [abs(end) for row in rows for end in (*(row.interval or ()), row.value or 0)]
+    reach = max([*ends, 0.05]) * 1.05
+
+    def draw(figure: Figure, tips: dict[str, str]) -> None:
+        axes = _axes(figure, left, right, above, below)
+        axes.grid(visible=True, axis="x")
+        axes.axvline(0, color=mark("muted"), linewidth=1.2)
+        for place, row in enumerate(rows):
+            if row.interval:
+                axes.plot(row.interval, [place, place], "-", color=mark("muted"), linewidth=2)
+            colour = "blue" if (row.value or 0) >= 0 else "orange"
+            [point] = axes.plot(
+                [row.value], [place], "o", color=mark(colour), markersize=9, markeredgecolor=mark("paper"),
+                markeredgewidth=1,
+            )  # fmt: skip
+            point.set_gid(f"difference{place}")
+            tips[f"difference{place}"] = visible(row.tip or f"{row.name}: {row.note}")
+            _note(axes, row.note, place, right)
+        axes.set_xlim(-reach, reach)
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), labels)
+        axes.tick_params(length=0)
+        axes.spines["bottom"].set_visible(False)
+        axes.spines["left"].set_visible(False)
+        for x, align, text in ((0, "left", f"← {sides[0]}"), (1, "right", f"{sides[1]} →")):
+            axes.annotate(
+                shorten(visible(text)), (x, 1), (0, 6), xycoords="axes fraction", textcoords="offset points",
+                ha=align, color=mark("muted"), fontsize=11, annotation_clip=False,
+            )  # fmt: skip
+
+    return draw_svg(name, title, description, width=width, height=height, draw=draw)
+
+
 def reliability(name: str, title: str, description: str, bins: Sequence[Mapping[str, Any]]) -> str:
     """Draw how often entities of a score are right, over a histogram of the scores.
 
@@ -172,7 +220,7 @@ def reliability(name: str, title: str, description: str, bins: Sequence[Mapping[
     """
 
     def draw(figure: Figure, tips: dict[str, str]) -> None:
-        axes = _axes(figure, 44, 14, 12, 118)
+        axes = _axes(figure, 44, 14, 12, 112)
         axes.plot([0, 1], [0, 1], color=mark("muted"), linewidth=1.2, linestyle=(0, (4, 4)))
         used = [one for one in bins if one["count"]]
         axes.plot(
@@ -193,7 +241,7 @@ def reliability(name: str, title: str, description: str, bins: Sequence[Mapping[
         axes.tick_params(axis="x", labelbottom=False)
         axes.annotate("too sure", (0.97, 0.05), ha="right", color=mark("muted"), fontsize=11)
         axes.annotate("not sure enough", (0.03, 0.93), color=mark("muted"), fontsize=11)
-        below = _axes(figure, 44, 14, 268, 42)
+        below = _axes(figure, 44, 14, 244, 42)
         below.bar(
             [one["low"] for one in bins], [one["count"] for one in bins],
             width=[one["high"] - one["low"] for one in bins], align="edge", color=mark("muted"),
@@ -206,7 +254,7 @@ def reliability(name: str, title: str, description: str, bins: Sequence[Mapping[
         below.spines["left"].set_visible(False)
         below.set_xlabel("score of the entity; grey: how many have it", fontsize=11)
 
-    return draw_svg(name, title, description, width=440, height=380, draw=draw)
+    return draw_svg(name, title, description, width=400, height=350, draw=draw)
 
 
 def thresholds(name: str, title: str, description: str, curve: Sequence[Mapping[str, Any]]) -> str:
@@ -235,10 +283,10 @@ def thresholds(name: str, title: str, description: str, curve: Sequence[Mapping[
         axes.set_xlabel("threshold: entities with a lower score are dropped", fontsize=11)
         figure.legend(
             loc="upper left", ncols=3, frameon=False, fontsize=12, borderaxespad=0, handlelength=2.6,
-            bbox_to_anchor=(44 / 440, 1 - 4 / 380),
+            bbox_to_anchor=(44 / 400, 1 - 4 / 350),
         )  # fmt: skip
 
-    return draw_svg(name, title, description, width=440, height=380, draw=draw)
+    return draw_svg(name, title, description, width=400, height=350, draw=draw)
 
 
 def history(
@@ -287,7 +335,7 @@ def history(
         axes.set_xlabel("step", fontsize=11)
         axes.set_ylabel(label, fontsize=11)
 
-    return draw_svg(name, title, description, width=440, height=250, draw=draw)
+    return draw_svg(name, title, description, width=400, height=240, draw=draw)
 
 
 def _axes(figure: Figure, left: float, right: float, above: float, below: float) -> Axes:
@@ -296,6 +344,14 @@ def _axes(figure: Figure, left: float, right: float, above: float, below: float)
     return figure.add_axes(
         (left / width, below / height, (width - left - right) / width, (height - above - below) / height)
     )
+
+
+def _note(axes: Axes, text: str, place: int, right: float) -> None:
+    """Write a text right of a row, flush with the figure's right border."""
+    axes.annotate(
+        text, (1, place), (right - 2, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+        ha="right", va="center", annotation_clip=False,
+    )  # fmt: skip
 
 
 def _unit(axes: Axes) -> None:

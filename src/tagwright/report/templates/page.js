@@ -65,7 +65,7 @@
   // The errors: all of them in one block of JSON, shown a page at a time.
   const source = byId("errors-data");
   if (!source) return;
-  const { examples, errors } = JSON.parse(source.textContent);
+  const { examples, errors, confused } = JSON.parse(source.textContent);
   const PAGE = 50;
   const body = byId("error-rows");
   const fields = { class: byId("filter-class"), gold: byId("filter-gold"), predicted: byId("filter-predicted"), text: byId("filter-text") };
@@ -102,7 +102,7 @@
     cell(row).append(make("span", "chip", kind));
     cell(row, goldType ?? NOTHING, "gold", goldType === null ? "text nothing" : "text");
     cell(row, predictedType ?? NOTHING, "said", predictedType === null ? "text nothing" : "text");
-    cell(row, score ?? "–", score === null ? "" : "score", "");
+    cell(row, score ?? "–", score === null ? "" : "score", score === null ? "none" : "nowrap");
     const wide = cell(row, null, "", "text wide");
     wide.append(sentence(examples[place], golds, predictions), " ", make("span", "muted small nowrap", `#${examples[place].id}`));
     return row;
@@ -151,15 +151,26 @@
       clear();
     }
   });
-  for (const button of document.querySelectorAll("button[data-filter]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => {
-      clear();
-      for (const [key, chosen] of Object.entries(JSON.parse(button.dataset.filter))) fields[key].value = chosen;
-      filter();
-      byId("browse").scrollIntoView();
-      fields.class.focus({ preventScroll: true });
-    });
+
+  // From a class or from a cell of the confusion to its errors.
+  const read = (chosen) => {
+    for (const [key, field] of Object.entries(fields)) field.value = chosen[key] ?? "";
+    filter();
+    byId("browse").scrollIntoView();
+    fields.class.focus({ preventScroll: true });
+  };
+  for (const head of document.querySelectorAll("th[data-filter]")) {
+    const button = make("button", "read", head.textContent);
+    button.type = "button";
+    button.title = "Read these errors";
+    button.addEventListener("click", () => read(JSON.parse(head.dataset.filter)));
+    head.replaceChildren(button);
+  }
+  for (const cell of document.querySelectorAll("[id^=confusion-cell]")) {
+    const [row, column] = cell.id.slice("confusion-cell".length).split("x").map(Number);
+    if (row !== column) {
+      cell.addEventListener("click", () => read({ gold: confused.gold[row], predicted: confused.predicted[column] }));
+    }
   }
   filter();
   byId("browser").hidden = false;
