@@ -99,7 +99,7 @@ def _thresholds(effect: Mapping[str, Any], title: str) -> RenderableType:
             "" if together else "silenced" if row["silenced"] else f"{row['threshold']:.4f}",
             f"{row['entities']:,}",
             f"{row['kept']:,}",
-            f"{row['precision_before']:.4f}",
+            f"{row['precision_before']:.4f}" if row["entities"] else "",
             *([f"{row['precision']:.4f}", f"{row['precision_low']:.4f}"] if row["kept"] else ["", ""]),
             f"{row['recall_before']:.4f}",
             f"{row['recall']:.4f}",

@@ -180,7 +180,7 @@ def calibrate(
         thresholds=thresholds,
         fitted=effect,
         check=checked,
-        notices=(*meta.notices, *tagged.notices, *notices, *_caution(effect, fitted, min_precision, meta)),
+        notices=(*_plain(bundle, meta), *tagged.notices, *notices, *_caution(effect, fitted, min_precision, meta)),
     )
     _keep(bundle, meta, result, corpus)
     return result
@@ -253,6 +253,10 @@ def _measure(
     )
 
 
+def _plain(bundle: str | Path, meta: BundleMeta) -> list[str]:
+    return [*meta.notices, f"{bundle} has a tagwright.json now, and is a bundle"] if meta.notices else []
+
+
 def _caution(effect: Effect, fitted: float | None, wanted: float | None, meta: BundleMeta) -> list[str]:
     """Say in words how far what was fitted can be trusted."""
     told = []
@@ -271,11 +275,11 @@ def _caution(effect: Effect, fitted: float | None, wanted: float | None, meta: B
         if any(meta.thresholds.values()):
             told.append("the bundle's earlier thresholds are gone: fit them again with --min-precision")
         return told
-    if silenced := [row.name for row in effect.types if row.silenced]:
-        told.append(
-            f"no threshold brings {', '.join(silenced)} to a precision of {wanted:g} on validation:"
-            " entities of the type are dropped, all of them"
-        )
+    silenced = [row for row in effect.types if row.silenced]
+    if names := ", ".join(row.name for row in silenced if row.before.predicted):
+        told.append(f"no threshold brings {names} to a precision of {wanted:g}: all such entities are dropped")
+    if names := ", ".join(row.name for row in silenced if not row.before.predicted):
+        told.append(f"validation has no predicted {names} to judge by: all such entities are dropped")
     few = [
         f"{row.name} on {row.after.predicted}"
         for row in effect.types
