@@ -56,8 +56,11 @@ def inspect_command(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", min=1, help="Likely label errors to list for each split.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            "--top", metavar="N", min=1, help="Likely label errors to list for each split: 20, and 100 with --json."
+        ),
+    ] = None,
     settings: Settings = None,
     splitter: Splitter = "english",
     as_json: AsJson = False,
@@ -84,12 +87,12 @@ def inspect_command(
         probabilities=_cross_probabilities(folds, model, split, settings, given)
         if folds is not None
         else None,
-        top=top,
+        top=top or 100,
     )
     if as_json:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
     else:
-        show(summary_view(found.to_dict(), top=top))
+        show(summary_view(found.to_dict(), top=top or 20))
 
 
 def _check(

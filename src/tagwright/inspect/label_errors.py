@@ -50,7 +50,11 @@ KINDS = {
 }
 """What may be wrong with a label, by what the tagger reads in its place."""
 
-CONTEXT = 5
+CONTEXT = 5  # words on either side
+WEAK, FEW = (
+    0.25,
+    20,
+)  # below this share of agreement a tagger's judgement is doubted; below this number nothing is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +185,10 @@ def likely_label_errors(
                 found.append((score, candidate, reading, kind))
     found.sort(key=lambda finding: finding[:2])
     kinds = Counter(kind for *_, kind in found)
+    entities = sum(candidate.span >= 0 for candidate in candidates)
     return LabelErrors(
         split=split,
-        entities=sum(candidate.span >= 0 for candidate in candidates),
+        entities=entities,
         candidates=len(candidates),
         found=len(found),
         kinds={kind: kinds[kind] for kind in KINDS},
@@ -192,8 +197,18 @@ def likely_label_errors(
             _describe(judged, *finding, rank=rank, flagged=flagged)
             for rank, finding in enumerate(found[:top], 1)
         ),
-        notices=judged.notices(),
+        notices=(*judged.notices(), *_doubts(entities, entities + kinds["missing"] - len(found))),
     )
+
+
+def _doubts(entities: int, agreed: int) -> list[str]:
+    """Say so where a tagger knows too little to judge."""
+    if entities < FEW or agreed >= WEAK * entities:
+        return []
+    return [
+        f"the tagger reads only {agreed:,} of {entities:,} entities as the data has them: it knows too little for its"
+        " word to count; train it longer or on more sentences"
+    ]
 
 
 def _kind(judged: Judged, candidate: Candidate, reading: Reading | None) -> str | None:

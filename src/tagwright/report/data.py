@@ -119,11 +119,14 @@ class _Findings:
 
 def _label_errors(split: str, errors: Mapping[str, Any], source: str, top: int) -> list[Text]:
     lines = [
-        f"{item['score']:.3f}  {_short(item['where'], source)}: {item['suggestion']} in {item['context']}"
+        f"{item['score']:.4f}  {_short(item['where'], source)}: {item['suggestion']} in {item['context']}"
         for item in errors["items"][:top]
     ]
+    if len(errors["items"]) > top:
+        lines.append(f"… and {len(errors['items']) - top:,} more (--top {len(errors['items'])}, or --json)")
+    lines += errors["notices"]
     title = f"labels of {split} that are probably wrong (quality of the label, 0 to 1)"
-    return _section(title, [*lines, *errors["notices"]], shown=len(lines) + len(errors["notices"]))
+    return _section(title, lines, shown=len(lines))
 
 
 def _short(place: str, source: str) -> str:
