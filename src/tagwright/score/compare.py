@@ -18,6 +18,7 @@ from tagwright.score.seeds import collect_runs, compare_groups
 from tagwright.score.systems import Gold, Side, System, name_systems, read_sides
 from tagwright.score.tally import Tally
 from tagwright.score.verdict import ONE_RUN, SAME_SENTENCES, judge_systems, needed_units
+from tagwright.tags.scheme import Scheme
 from tagwright.tags.spans import Spans
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ class _Spans:
 
     def __init__(self, gold: Gold, sides: Sequence[Side]) -> None:
         self.types = sorted({name for side in (gold.side, *sides) for name in side.types})
+        # Where every word is a span, hardly two sentences have the same counts of each type.
+        self.worded = gold.labels.scheme is Scheme.WORD
         self.offsets = gold.offsets
         self.documents = gold.documents
         self.gold = gold.side.over(self.types)
@@ -134,9 +137,12 @@ class _Spans:
         self.unit = "documents" if len({*(self.documents or ())}) > 1 else "sentences"
 
     def score(self, place: int, source: str | None, group: str | None, bench: Bench) -> SystemScore:
-        counts = UnitCounts.of(
-            self.gold, self.sides[place], self.offsets, self.types, documents=self.documents
-        )
+        side = self.sides[place]
+        if self.worded:
+            rows, times = self.pair(side, side).rows()
+            counts = UnitCounts(("",), rows[:, None, [0, 2, 3]], times)
+        else:
+            counts = UnitCounts.of(self.gold, side, self.offsets, self.types, documents=self.documents)
         tally = Tally(*counts.totals.sum(axis=0).tolist())
         interval = f1_intervals(counts, seed=bench.seed, level=bench.level).micro
         return SystemScore(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from glob import glob
 from itertools import chain, combinations
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, stdev, variance
 from typing import Any
 
 import numpy as np
@@ -81,10 +81,12 @@ def welch_and_permutation(
     difference = fmean(second) - fmean(first)
     interval, welch = None, None
     if max(np.ptp(first), np.ptp(second)) > _EXACT:
-        stats = require("scipy.stats", "train")
-        result = stats.ttest_ind(second, first, equal_var=False)
-        low, high = result.confidence_interval(level)
-        interval, welch = (float(low), float(high)), float(result.pvalue)
+        parts = [variance(values) / len(values) for values in (first, second)]
+        error = math.sqrt(sum(parts))
+        freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(first) - 1) + parts[1] ** 2 / (len(second) - 1))
+        t = require("scipy.stats", "train").t(freedom)
+        reach = float(t.ppf((1 + level) / 2)) * error
+        interval, welch = (difference - reach, difference + reach), float(2 * t.sf(abs(difference) / error))
     return SeedTest(
         difference=difference,
         interval=interval,

@@ -109,8 +109,9 @@ def name_systems(systems: Sequence[object]) -> list[str]:
     paths = [Path(system) if isinstance(system, str | Path) else None for system in systems]
     names = [f"system {number}" if path is None else _short(path) for number, path in enumerate(paths, 1)]
     for shared in [name for name, count in Counter(names).items() if count > 1]:
+        clashing = len({path for name, path in zip(names, paths, strict=True) if name == shared}) > 1
         for number, (name, path) in enumerate(zip(names, paths, strict=True)):
-            if name == shared and path is not None:
+            if name == shared and path is not None and clashing:
                 names[number] = str(path)
     seen: Counter[str] = Counter()
     for number, name in enumerate(names):

@@ -50,7 +50,10 @@ def judge_systems(pair: SystemPair, bench: Bench, *, tests: int) -> str:
         return f"{pair.a} and {pair.b} have the same counts in all of {here}: nothing here tells them apart."
     figures = f"{_points(pair.difference)} of F1 ({_bounds(pair.interval, bench.level)}, {_p(pair, tests)})"
     if pair.p_holm < ALPHA:
-        said = f"{pair.b} is {_better(pair.difference)} than {pair.a} on {here}: {figures}, which is more than chance gives."
+        said = (
+            f"{pair.b} is {_better(pair.difference)} than {pair.a} on {here}: {figures}. Chance alone rarely"
+        )
+        said += " gives so much."
         if pair.interval[0] <= 0 <= pair.interval[1]:
             said += " It is a close call: the interval reaches zero."
         return said
@@ -62,6 +65,8 @@ def judge_systems(pair: SystemPair, bench: Bench, *, tests: int) -> str:
     if lowest * tests >= ALPHA:
         where = f"{pair.differing:,} {bench.unit if pair.differing > 1 else bench.unit[:-1]}"
         return f"{said} Their counts differ in {where} only: too few for any p below {min(1.0, lowest):.2g}."
+    if tests / (1 + bench.rounds) >= ALPHA:
+        return f"{said} {bench.rounds} rounds are too few for any p below {1 / (1 + bench.rounds):.2g}."
     if pair.needed is None or pair.needed <= bench.units:  # a close call
         return said
     if pair.needed > 1000 * bench.units:
@@ -89,13 +94,16 @@ def judge_groups(pair: GroupPair, bench: Bench, *, tests: int) -> str:
         f" {_p(pair, tests)})"
     )
     if pair.p_holm < ALPHA:
-        said = f"{pair.b} is {_better(pair.difference)} than {pair.a} on {here}: {figures}, more than seeds give."
+        said = f"{pair.b} is {_better(pair.difference)} than {pair.a} on {here}: {figures}. Seeds alone"
+        said += " rarely give so much."
     else:
         said = (
             f"The difference between {pair.b} and {pair.a} on {here} is within what seeds give: {figures}."
             f" {_NO_EQUALS}."
         )
-        if pair.needed is not None and min(pair.runs) < pair.needed <= 1000:
+        if pair.needed is not None and pair.needed > 1000:
+            said += " No usual number of runs would show so small a difference."
+        elif pair.needed is not None and pair.needed > min(pair.runs):
             said += (
                 f" To show a difference of this size, about {pair.needed:,} runs a side would be needed"
                 " (a rough figure)."
@@ -145,12 +153,16 @@ def needed_runs(difference: float, deviations: tuple[float, float], *, tests: in
     variance = deviations[0] ** 2 + deviations[1] ** 2
     if not difference or not variance:
         return None
-    return max(3, _round(variance * (_reach(tests) / difference) ** 2))
+    # The last term is what t costs against the normal distribution (Guenther 1981).
+    return max(3, _round(variance * (_reach(tests) / difference) ** 2 + _bar(tests) ** 2 / 4))
+
+
+def _bar(tests: int) -> float:
+    return NormalDist().inv_cdf(1 - ALPHA / 2 / tests)
 
 
 def _reach(tests: int) -> float:
-    normal = NormalDist()
-    return normal.inv_cdf(1 - ALPHA / 2 / tests) + normal.inv_cdf(POWER)
+    return _bar(tests) + NormalDist().inv_cdf(POWER)
 
 
 def _round(number: float) -> int:
