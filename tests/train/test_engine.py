@@ -69,6 +69,16 @@ def test_the_record_says_how_it_was_made(trained, corpus, encoder):
     assert made["steps"] == 18
     assert made["best_step"] in (6, 12, 18)
     assert made["scores"] == result.scores
+    history = made["history"]
+    assert [(one["step"], one["epoch"]) for one in history] == [(6, 1.0), (12, 2.0), (18, 3.0)]
+    best = next(one for one in history if one["step"] == made["best_step"])
+    assert best["f1"] == max(one["f1"] for one in history)
+    assert best["f1"] == pytest.approx(made["scores"]["validation"]["lenient"]["f1"], abs=0.05)
+    assert history[0]["loss"] > history[2]["loss"] > 0
+    assert history[0]["learning_rate"] > history[1]["learning_rate"] > history[2]["learning_rate"] >= 0
+    losses = made["losses"]
+    assert [one["step"] for one in losses] == list(range(1, 19))
+    assert sum(one["loss"] for one in losses[:6]) / 6 == pytest.approx(history[0]["loss"])
     assert made["data"]["source"] == str(corpus)
     assert made["data"]["sentences"] == {"train": 48, "validation": 16, "test": 16}
     assert len(made["data"]["sha256"]) == 64

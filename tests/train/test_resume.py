@@ -364,14 +364,17 @@ def test_overwriting_begins_anew(corpus, encoder, begun, whole):
 def test_overwriting_keeps_the_old_tagger_until_the_new_one_is_there(corpus, encoder, complete, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(complete, folder)
-    (folder / "report.html").write_text("mine")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "report.html").write_text("of the old tagger")
     old = End.of(folder)
     with pytest.raises(Killed):
         run(corpus, encoder, folder, overwrite=True, callbacks=[KillAt("on_step_end", 9)], **SETTINGS)
     assert End.of(folder) == old
+    assert (folder / "report.html").exists()
     run(corpus, encoder, folder, resume=True, **SETTINGS)
     assert End.of(folder) != old
-    assert (folder / "report.html").read_text() == "mine"
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / "report.html").exists()
 
 
 def test_overwriting_spares_what_is_no_run(corpus, encoder, tmp_path):

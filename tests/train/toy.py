@@ -106,8 +106,9 @@ class Quiet(Console):
 
 
 def run(data: Any, encoder: Path, out: Path, *, resume: bool = False, overwrite: bool = False, callbacks: Any = (),
-        recipe: str | None = None, console: Console | None = None, **settings: Any) -> Trained:  # fmt: skip
-    """Train with `FAST` settings; further ones are given as `train__epochs=1`."""
+        recipe: str | None = None, console: Console | None = None, report: bool = False,
+        **settings: Any) -> Trained:  # fmt: skip
+    """Train with `FAST` settings and without a report; further settings are given as `train__epochs=1`."""
     chosen = FAST | {name.replace("__", "."): value for name, value in settings.items()}
     return train(
         recipe,
@@ -118,5 +119,6 @@ def run(data: Any, encoder: Path, out: Path, *, resume: bool = False, overwrite:
         overwrite=overwrite,
         settings={} if recipe else chosen,
         callbacks=callbacks,
+        report=report,
         console=console or Quiet(),
     )

@@ -36,6 +36,10 @@ def train_command(
     ] = False,
     overwrite: Overwrite = False,
     settings: Settings = None,
+    report: Annotated[
+        bool,
+        typer.Option(" /--no-report", help="Write no report.html into --out at the end."),
+    ] = True,
     given: dict[str, Any],
 ) -> None:
     """Train a tagger on labelled words.
@@ -56,6 +60,7 @@ def train_command(
         resume=resume,
         overwrite=overwrite,
         settings=[*flags, *(settings or [])],
+        report=report,
     )
     if rank() > 0:
         return

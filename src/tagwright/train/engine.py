@@ -27,7 +27,7 @@ from tagwright.train.callbacks import StopOnInterrupt
 from tagwright.train.progress import RunDisplay
 from tagwright.train.ranks import rank, wait
 from tagwright.train.recipe import resolve
-from tagwright.train.record import make_record
+from tagwright.train.record import REPORT, make_record, write_report
 from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
 from tagwright.train.scoring import Part, score_part
 from tagwright.train.setup import build_trainer, describe, encode_split
@@ -70,6 +70,7 @@ def train(
     overwrite: bool = False,
     settings: Iterable[str] | Mapping[str, Any] = (),
     callbacks: Sequence[transformers.TrainerCallback] = (),
+    report: bool = True,
     console: Console | None = None,
 ) -> Trained:
     """Train a tagger.
@@ -83,6 +84,7 @@ def train(
         overwrite: replace an earlier run in `out`.
         settings: more fields of the recipe, as for `Recipe.load`.
         callbacks: callbacks of `transformers.Trainer`.
+        report: write RUN/report.html at the end (extra `report`); without it, or where it fails, a notice says so.
         console: where progress and notices go; None is stderr.
 
     Raises:
@@ -146,8 +148,11 @@ def train(
         scores = _score(network, labels, parts, recipe)
         if rank() == 0:
             steps = trainer.state.global_step
-            made = make_record(recipe, corpus, steps=steps, best_step=best, scores=scores)
+            made = make_record(
+                recipe, corpus, steps=steps, best_step=best, scores=scores, history=trainer.history.record()
+            )
             _save(run, network, _describe_bundle(recipe, labels, network, made))
+            (run / REPORT).unlink(missing_ok=True)  # of the tagger that was here before
     except RunError as error:
         raise with_resume(error, run, folder) from error
     except KeyboardInterrupt:
@@ -157,6 +162,8 @@ def train(
     wait()
     if rank() == 0 and not recipe.train.keep_checkpoints:
         checkpoint.discard(folder)
+    if rank() == 0 and report:
+        write_report(run, corpus, precision=recipe.train.precision, note=note)
     return Trained(run, recipe, scores, notices, display.seconds, trainer.pieces_seen)
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from tagwright.config import Recipe
 from tagwright.data.corpus import Corpus
+from tagwright.errors import TagwrightError
 
-__all__ = ["make_record", "versions"]
+__all__ = ["REPORT", "make_record", "versions", "write_report"]
+
+REPORT = "report.html"
+"""The report in the folder of a run."""
 
 PACKAGES = (
     "tagwright",
@@ -35,7 +41,13 @@ def versions() -> dict[str, str]:
 
 
 def make_record(
-    recipe: Recipe, corpus: Corpus, *, steps: int, best_step: int, scores: dict[str, Any]
+    recipe: Recipe,
+    corpus: Corpus,
+    *,
+    steps: int,
+    best_step: int,
+    scores: dict[str, Any],
+    history: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what `BundleMeta.made` holds.
 
@@ -45,6 +57,7 @@ def make_record(
         steps: steps that were trained.
         best_step: the step whose weights the bundle holds.
         scores: for each scored split, the JSON of `tagwright evaluate`.
+        history: how the run went; see `tagwright.train.history.History.record`.
     """
     return {
         "engine": recipe.train.engine,
@@ -61,4 +74,29 @@ def make_record(
         "steps": steps,
         "best_step": best_step,
         "scores": scores,
+        **(history or {}),
     }
+
+
+def write_report(run: Path, corpus: Corpus, *, precision: str, note: Callable[[str], None]) -> Path | None:
+    """Write the report of a run that is complete, whatever happens to the report.
+
+    Args:
+        run: the bundle.
+        corpus: what it was trained on.
+        precision: at which its scores were measured.
+        note: told what was written, or in one line why not.
+
+    Returns:
+        The file, or None.
+    """
+    try:
+        from tagwright.report.write import report
+
+        path = report(run, corpus, out=run / REPORT, precision=precision)
+    except Exception as error:  # the run is complete and saved; a page about it must not fail it
+        reason = str(error) if isinstance(error, TagwrightError) else f"{type(error).__name__}: {error}"
+        note(f"no report was written: {' '.join(reason.split())}")
+        return None
+    note(f"the report is in {path}")
+    return Path(path)

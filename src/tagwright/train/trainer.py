@@ -24,6 +24,7 @@ from tagwright.score.counts import Scores
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
 from tagwright.train.faststep import FastStep
+from tagwright.train.history import History
 from tagwright.train.optimizer import build_optimizer, clip
 from tagwright.train.ranks import wait
 from tagwright.train.sampler import BatchOrder
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 __all__ = ["TaggerTrainer", "token_loss"]
+
+HISTORY = "tagwright.history"
+"""The key of the history in a checkpoint's state."""
 
 
 class _Windows(Dataset[int]):
@@ -99,6 +103,7 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         self.validation = validation
         self.fast = fast
         self.pieces_seen = 0
+        self.history = History()
         self.last_scores: Scores | None = None
         self.order = BatchOrder(
             train.encoded.lengths,
@@ -136,7 +141,9 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
 
     def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
         with quiet():  # the checkpoint was written in another folder than the one it is in, which is no news
-            return super()._init_training_state(*args, **kwargs)
+            begun = super()._init_training_state(*args, **kwargs)
+        self.history.restore(self.state.stateful_callbacks.get(HISTORY, {}))
+        return begun
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
         # A run may be resumed from its last checkpoint, by early stopping or within its last, broken epoch.
@@ -186,6 +193,7 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
             ) from error
         if not torch.isfinite(loss):
             raise self._diverged("the loss", loss)
+        self.history.add(self.state.global_step + 1, loss.item(), total=self.state.max_steps)
         return loss
 
     def _diverged(self, what: str, value: torch.Tensor) -> RunError:
@@ -212,9 +220,22 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
             f"{metric_key_prefix}_strict_f1": values["strict"]["f1"],
             f"{metric_key_prefix}_accuracy": values["accuracy"],
         }
+        self.history.evaluated(
+            self.state.global_step,
+            epoch=self.state.epoch,
+            learning_rate=self._rate(),
+            **{name: values["lenient"][name] for name in ("precision", "recall", "f1")},
+        )
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _rate(self) -> float:
+        """Return the learning rate of the encoder's top layer at this step."""
+        if self.optimizer is None:
+            return 0.0
+        group = self.optimizer.param_groups[0]
+        return float(self.args.learning_rate * group["lr"] / (group.get("initial_lr") or 1.0))
 
     def score(self, part: Part) -> Scores:
         """Tag a split with the model as it is now, and count."""
@@ -240,6 +261,7 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
                 checkpoint.clear_staging(folder)
             wait()
             self._staging = folder / checkpoint.STAGING
+            self.state.stateful_callbacks[HISTORY] = self.history.state()
             super()._save_checkpoint(model, trial)
             wait()
             if first:
