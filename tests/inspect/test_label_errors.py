@@ -202,6 +202,14 @@ def test_a_split_without_entities_may_lack_some():
     assert (quiet.candidates, quiet.items) == (0, ())
 
 
+def test_a_tagger_that_knows_too_little_is_not_trusted_in_silence():
+    lines = RIGHT * 5
+    blind = sure_of([" ".join(f"{cell.split('/')[0]}/O" for cell in line.split()) for line in lines])
+    [notice] = likely_label_errors(corpus_of(lines), "train", blind, LABELS).notices
+    assert notice.startswith("the tagger reads only 0 of 25 entities as the data has them")
+    assert likely_label_errors(corpus_of(lines), "train", sure_of(lines), LABELS).notices == ()
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
