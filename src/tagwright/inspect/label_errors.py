@@ -51,10 +51,8 @@ KINDS = {
 """What may be wrong with a label, by what the tagger reads in its place."""
 
 CONTEXT = 5  # words on either side
-WEAK, FEW = (
-    0.25,
-    20,
-)  # below this share of agreement a tagger's judgement is doubted; below this number nothing is said
+WEAK = 0.25  # a tagger that agrees with a smaller share of the entities knows too little to judge
+FEW = 20  # of fewer entities no share is taken
 
 
 @dataclass(frozen=True, slots=True)
