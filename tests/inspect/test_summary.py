@@ -203,7 +203,7 @@ def test_the_command_prints_a_table_and_findings(folder, capsys):
     assert "mentions" in out
     assert "person: Ada 1 · Ada Lovelace 1 · ada Lovelace 1" in out
     found = out[out.index("found, what matters most first") :].splitlines()
-    assert found[1].strip().startswith("12  tags break the scheme iob2: readings of the score differ there")
+    assert found[1].strip().startswith("12  tags break the scheme iob2: scores differ by the reading")
     assert found[2].strip() == "test.conll:1: I-person in [w0/I-person]"
     assert "looked for and not found: sentences shared by splits, near-duplicates across splits" in out
 

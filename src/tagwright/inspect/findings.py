@@ -21,8 +21,8 @@ _EXAMPLES = 5
 _ODD = {
     "mixed scripts": "they look like other words",
     "bidi": "they turn the text around them",
-    "zero width": "nobody sees them; two words that look alike differ",
-    "soft hyphen": "nobody sees them; two words that look alike differ",
+    "zero width": "nobody sees them",
+    "soft hyphen": "nobody sees them",
     "control": "probably left over from a conversion",
     "blank": "the word may be two",
     "broken": "the text was decoded wrongly or cut",
@@ -64,6 +64,11 @@ def _few(cases: Iterable[tuple[str, str]]) -> tuple[Mapping[str, str], ...]:
     )
 
 
+def _types(found: Iterable[str]) -> tuple[Mapping[str, str], ...]:
+    listed = " · ".join(found)
+    return ({"where": "", "text": listed},) if listed else ()
+
+
 def _count(number: int, singular: str, plural: str) -> str:
     return singular if number == 1 else plural
 
@@ -74,7 +79,7 @@ def _invalid_tags(summary: Mapping[str, Any]) -> Iterator[Finding]:
         "invalid tags",
         len(found),
         _count(len(found), "tag breaks", "tags break") + f" the scheme {summary['scheme']}",
-        "readings of the score differ there; --repair rewrites them",
+        "scores differ by the reading; --repair mends",
         _few((tag["where"], f"{tag['tag']} in {tag['context']}") for tag in found),
     )
 
@@ -88,8 +93,8 @@ def _shared_sentences(summary: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "shared sentences",
             number,
-            _count(number, "sentence", "sentences") + f" of {split} stand in {of} as well{tagged}",
-            f"{split} does not measure what is new; take them out of {of}",
+            _count(number, "sentence", "sentences") + f" of {split} in {of} as well{tagged}",
+            f"{split} does not measure what is new",
             _few((_where(group["places"], split), group["text"]) for group in groups),
         )
 
@@ -101,8 +106,8 @@ def _duplicates(summary: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "conflicting duplicates",
             number,
-            _count(number, "sentence", "sentences") + f" of {split} with copies that are tagged differently",
-            "one of the taggings is wrong",
+            _count(number, "sentence", "sentences") + f" of {split}, copies tagged differently",
+            "one tagging is wrong",
             _few(
                 (_where(group["places"], split), _differing(group["differences"]))
                 for group in groups
@@ -114,8 +119,9 @@ def _duplicates(summary: Mapping[str, Any]) -> Iterator[Finding]:
             "duplicates",
             number,
             _count(number, "surplus copy", "surplus copies")
-            + f" in {split}, of {counts['groups']:,} sentences",
-            "they count more than once in " + ("training" if split == "train" else "the score"),
+            + f" in {split}, of {counts['groups']:,} "
+            + _count(counts["groups"], "sentence", "sentences"),
+            "they weigh more in " + ("training" if split == "train" else "the score"),
             _few(
                 (_where(group["places"], split), f"{group['splits'][split]} x {group['text']}")
                 for group in groups
@@ -138,7 +144,7 @@ def _label_errors(summary: Mapping[str, Any]) -> Iterator[Finding]:
             "label errors",
             number,
             _count(number, "label", "labels") + f" of {split} that a tagger reads otherwise",
-            "the first ones are probably wrong",
+            "the first are probably wrong",
             _few((item["where"], f"{item['suggestion']} in {item['context']}") for item in errors["items"]),
         )
 
@@ -169,7 +175,7 @@ def _inconsistent_forms(summary: Mapping[str, Any]) -> Iterator[Finding]:
         "inconsistent forms",
         len(found),
         _count(len(found), "form", "forms") + " labelled in several ways",
-        "ambiguous, or labelled by mistake; the oddest first",
+        "ambiguous or mistaken; oddest first",
         _few(
             (
                 form["places"][0]["where"],
@@ -186,8 +192,8 @@ def _unbalanced_spans(summary: Mapping[str, Any]) -> Iterator[Finding]:
     yield Finding(
         "unbalanced spans",
         len(found),
-        _count(len(found), "span with", "spans with") + " half of a pair of quotes or brackets",
-        "the border is probably one word off",
+        _count(len(found), "span with", "spans with") + " half a pair of quotes or brackets",
+        "check the border",
         _few((span["where"], f"{span['type']} in {span['context']}") for span in found),
     )
 
@@ -215,7 +221,7 @@ def _missing_types(summary: Mapping[str, Any]) -> Iterator[Finding]:
             len(found),
             _count(len(found), "type", "types") + f" without a mention in {split}",
             "never learned" if split == "train" else f"{split} says nothing of them",
-            _few(("", f"{one['type']} ({one['elsewhere']:,} elsewhere)") for one in found),
+            _types(f"{one['type']} ({one['elsewhere']:,} elsewhere)" for one in found),
         )
 
 
@@ -227,7 +233,7 @@ def _rare_types(summary: Mapping[str, Any]) -> Iterator[Finding]:
             len(found),
             _count(len(found), "type", "types") + f" with fewer than 20 mentions in {split}",
             "too few to learn from" if split == "train" else "their scores are mostly chance",
-            _few(("", f"{one['type']} ({one['mentions']:,})") for one in found),
+            _types(f"{one['type']} {one['mentions']:,}" for one in found),
         )
 
 
@@ -239,7 +245,7 @@ def _unseen_words(summary: Mapping[str, Any]) -> Iterator[Finding]:
             "unseen words",
             total,
             _count(total, "word", "words") + f" {what} ({len(words):,} different)",
-            "tagged by their neighbours alone",
+            "tagged by neighbours alone",
             _few(
                 (word["places"][0]["where"], f"{show_unseen(word['word'])} ({word['count']:,})")
                 for word in words

@@ -104,9 +104,9 @@ class _Findings:
             yield _line("found, what matters most first (--json has all)", style="bold")
         for finding in self.findings:
             count = f"{finding['count']:,}"
-            head = _line(f"{finding['what']}: ") + _line(finding["meaning"], style="dim")
+            head = Text.assemble(_line(f"{finding['what']}: "), _line(finding["meaning"], style="dim"))
             for number, line in enumerate(head.wrap(console, max(options.max_width - _INDENT, 20))):
-                yield _line(f"{'' if number else count:>{_INDENT - 2}}  ", style="bold") + line
+                yield Text.assemble((f"{'' if number else count:>{_INDENT - 2}}  ", "bold"), line)
             for example in finding["examples"][:_EXAMPLES]:
                 place = _short(example["where"], self.source)
                 text = _line(" " * _INDENT + ": ".join(part for part in (place, example["text"]) if part))
@@ -130,8 +130,9 @@ def _label_errors(split: str, errors: Mapping[str, Any], source: str, top: int) 
 
 
 def _short(place: str, source: str) -> str:
-    """Leave the folder out of a place; the first line names it."""
-    return place.removeprefix(source.rstrip("/") + "/")
+    """Leave the folder out of a place: the first line names it, and a file's name tells its split."""
+    rest = place.removeprefix(source.rstrip("/") + "/")
+    return rest.rpartition("/")[2] if rest.startswith("/") else rest
 
 
 def _examples(examples: Mapping[str, Mapping[str, int]]) -> list[str]:
