@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from tagwright.tags import LabelMap, Scheme, offsets_of, repair_tags
 
 SCHEMES = [Scheme.IOB1, Scheme.IOB2, Scheme.BIOES, Scheme.BILOU, Scheme.IO, Scheme.WORD]
 TYPES = ["person", "location", "group"]
+READINGS = ["lenient", "strict", "boundary", "type", "partial", "surface"]
 Tags = list[list[str]]
 
 
@@ -31,16 +34,27 @@ def sides(draw: st.DrawFn, scheme: Scheme) -> tuple[Tags, Tags]:
 
 
 def ratios(scores: Scores) -> dict[str, Any]:
-    """Every number of the JSON but the counts."""
+    """Every ratio of the JSON: no counts, and no intervals, which narrow as data grow."""
+    written = scores.to_dict()
+    wanted = ("precision", "recall", "f1", "macro_f1")
+    found: dict[str, Any] = {"accuracy": written["accuracy"]}
+    for name in READINGS:
+        if name in written:
+            rows = {"": written[name], **written[name]["per_type"]}
+            found[name] = {
+                label: {key: row[key] for key in wanted if key in row} for label, row in rows.items()
+            }
+    return found
 
-    def strip(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        counts = {"support", "sentences", "words", "lost_words", "differing_words"}
-        return {key: strip(part) for key, part in value.items() if key not in counts}
 
-    stripped: dict[str, Any] = strip(scores.to_dict())
-    return stripped
+def count(gold: Tags, pred: Tags, scheme: Scheme, documents: list[str | None] | None = None) -> Scores:
+    """Score tags whose words are known: each is its own first letter, so that forms occur again."""
+    labels = LabelMap(
+        ["O", *(name for name in LabelMap.from_types(TYPES, scheme).names if name != "O")], scheme
+    )
+    words = ["abc"[(place + len(tags)) % 3] for tags in gold for place in range(len(tags))]
+    ids = [labels.ids(chain.from_iterable(side)) for side in (gold, pred)]
+    return score_tags(*ids, offsets_of(map(len, gold)), labels, words=words, documents=documents)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -48,28 +62,58 @@ def ratios(scores: Scores) -> dict[str, Any]:
 @given(data=st.data())
 def test_invariances(scheme: Scheme, data: st.DataObject) -> None:
     gold, pred = data.draw(sides(scheme))
-    scores = score(gold, pred, scheme=scheme)
+    scores = count(gold, pred, scheme)
 
-    assert ratios(score(gold * 2, pred * 2, scheme=scheme)) == ratios(scores)
+    assert ratios(count(gold * 2, pred * 2, scheme)) == ratios(scores)
 
     order = data.draw(st.permutations(range(len(gold))))
-    assert score([gold[i] for i in order], [pred[i] for i in order], scheme=scheme) == scores
+    assert count([gold[i] for i in order], [pred[i] for i in order], scheme) == scores
 
     cut = data.draw(st.integers(0, len(gold)))
-    halves = score(gold[:cut], pred[:cut], scheme=scheme) + score(gold[cut:], pred[cut:], scheme=scheme)
+    halves = count(gold[:cut], pred[:cut], scheme) + count(gold[cut:], pred[cut:], scheme)
     assert halves == scores
+    assert halves.to_dict() == scores.to_dict()
 
-    swapped = score(pred, gold, scheme=scheme)
-    for one, other in ((scores.lenient, swapped.lenient), (scores.strict, swapped.strict)):
-        assert (one.precision, one.recall, one.f1) == (other.recall, other.precision, other.f1)
+    swapped = count(pred, gold, scheme)
+    for name in READINGS:
+        one, other = getattr(scores, name), getattr(swapped, name)
+        assert (one.precision, one.recall) == (other.recall, other.precision)
+        assert one.f1 == pytest.approx(other.f1, abs=1e-15)
+        if name == "surface":
+            one, other = one.reading, other.reading
         assert list(one.per_type) == list(other.per_type)
         assert one.macro_precision == pytest.approx(other.macro_recall)
+    assert all(0 <= number <= 1 for number in numbers(ratios(scores)))
 
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_counts_add_up(scheme: Scheme, data: st.DataObject) -> None:
+    gold, pred = data.draw(sides(scheme))
+    scores = count(gold, pred, scheme)
+    swapped = count(pred, gold, scheme)
     for reading in (scores.lenient, scores.strict):
         for tally in reading.per_type.values():
             assert 0 <= tally.correct <= min(tally.gold, tally.predicted)
             assert tally.gold + tally.predicted > 0
-    assert all(0 <= number <= 1 for number in numbers(ratios(scores)))
+    for name in ("boundary", "type", "partial"):
+        one, other = getattr(scores, name), getattr(swapped, name)
+        for label, tally in one.per_type.items():
+            found = tally.correct + tally.incorrect + tally.partial
+            spans = scores.lenient.per_type[label]
+            assert found + tally.missed == tally.support == spans.gold
+            assert (tally.predicted, tally.spurious) == (spans.predicted, other.per_type[label].missed)
+        together = one.micro
+        found = together.correct + together.incorrect + together.partial
+        assert found + together.spurious == together.predicted == scores.lenient.micro.predicted
+        # What one reading calls right the others may not, but they are talking of the same pairs.
+        assert (together.missed, together.spurious) == (scores.type.micro.missed, scores.type.micro.spurious)
+    assert scores.partial.micro.partial == scores.boundary.micro.incorrect
+    assert scores.partial.micro.correct == scores.boundary.micro.correct
+    assert scores.lenient.micro.correct <= min(scores.boundary.micro.correct, scores.type.micro.correct)
+    assert scores.surface is not None
+    assert scores.surface.correct <= scores.surface.gold & scores.surface.predicted
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -77,10 +121,30 @@ def test_invariances(scheme: Scheme, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_gold_against_itself_is_perfect(scheme: Scheme, data: st.DataObject) -> None:
     gold = repair_tags(data.draw(sides(scheme))[0], scheme)
-    scores = score(gold, gold, scheme=scheme)
+    scores = count(gold, gold, scheme)
     assert scores.lenient == scores.strict
     if scores.lenient.support:
         assert set(numbers(ratios(scores))) == {1.0}
+        assert scores.to_dict()["f1_interval"][1] == 1
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_reading_in_parts_of_any_size_equals_the_whole(scheme: Scheme, data: st.DataObject) -> None:
+    gold, pred = data.draw(sides(scheme))
+    size = data.draw(st.integers(1, 30))
+    found = data.draw(st.sampled_from([None, scheme]))  # what the first parts show may not be the whole
+    try:
+        whole = score(gold, pred, scheme=found)
+    except InputError as error:
+        with pytest.raises(InputError, match=re.escape(str(error))):
+            score(gold, pred, scheme=found, part_words=size)
+        return
+    parts = score(gold, pred, scheme=found, part_words=size)
+    assert parts == whole
+    assert parts.notices == whole.notices
+    assert parts.to_dict() == whole.to_dict()
 
 
 def numbers(value: Any) -> list[float]:
@@ -117,7 +181,27 @@ def test_the_json() -> None:
     half = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
     person = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "support": 1}
     group = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
-    assert scores.to_dict() == {
+    strict_person = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+    found = {"correct": 1, "incorrect": 0, "partial": 0, "missed": 0, "spurious": 1}
+    matched = {
+        **half,
+        **found,
+        "missed": 1,
+        "macro_f1": 1 / 3,
+        "per_type": {
+            "group": {**group, **found, "correct": 0, "missed": 1, "spurious": 0},
+            "person": {**person, **found},
+        },
+    }
+    written = scores.to_dict()
+    intervals = {
+        reading: [written[reading].pop("f1_interval"), written[reading].pop("macro_f1_interval")]
+        + [row.pop("f1_interval") for row in written[reading]["per_type"].values()]
+        for reading in ("lenient", "strict")
+    }
+    assert all(0 <= low <= high <= 1 for found in intervals.values() for low, high in found)
+    assert written.pop("f1_interval") == intervals["lenient"][0]
+    assert written == {
         "lenient": {**half, "macro_f1": 1 / 3, "per_type": {"group": group, "person": person}},
         "strict": {
             "precision": 1.0,
@@ -125,17 +209,19 @@ def test_the_json() -> None:
             "f1": 2 / 3,
             "support": 2,
             "macro_f1": 0.5,
-            "per_type": {
-                "group": group,
-                "person": {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1},
-            },
+            "per_type": {"group": group, "person": strict_person},
         },
+        "boundary": matched,
+        "type": matched,
+        "partial": matched,
         "accuracy": 0.6,
+        "interval_unit": "sentences",
         "sentences": 2,
         "words": 5,
         "lost_words": 0,
         "differing_words": 0,
     }
+    json.dumps(scores.to_dict(), allow_nan=False)
 
 
 def test_a_type_that_gold_never_has_is_spurious_under_its_own_name() -> None:

@@ -33,16 +33,31 @@ def score_command(
         int,
         typer.Option("--tag-column", metavar="N", help="Column of the tag; negative counts from the end."),
     ] = -1,
+    ignore_words: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-words",
+            help="Compare tags only: words may differ without a note, and lines may hold a tag alone.",
+        ),
+    ] = False,
 ) -> None:
     """Score predicted tags against gold tags.
 
     Lenient is conlleval's reading and seqeval's default; strict counts only spans that the scheme allows as
-    they stand. Support is the number of gold spans.
+    they stand. Boundary, type and partial (SemEval-2013) say what wrong spans got right; surface (WNUT 2017)
+    counts each distinct form once. Intervals are 95%, by bootstrap over sentences or documents.
     """
     from tagwright.report.terminal import score_table, show
     from tagwright.score.counts import score
 
-    scores = score(gold, pred, scheme=scheme, word_column=word_column, tag_column=tag_column)
+    scores = score(
+        gold,
+        pred,
+        scheme=scheme,
+        word_column=word_column,
+        tag_column=tag_column,
+        ignore_words=ignore_words,
+    )
     for notice in scores.notices:
         typer.echo(f"tagwright: {notice}", err=True)
     if as_json:

@@ -1,9 +1,9 @@
-"""Gold and predicted tags laid side by side: read, checked for the same sentences, given one label map."""
+"""Gold and predicted tags laid side by side, part by part, and checked for the same sentences."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import ne
@@ -11,27 +11,37 @@ from pathlib import Path
 
 import numpy as np
 
-from tagwright.data.conll import read_conll
+from tagwright.data.conll import stream_conll
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError
-from tagwright.tags.labels import LabelMap, offsets_of, scheme_of_ids
-from tagwright.tags.scheme import Scheme, split_tag
+from tagwright.tags.labels import offsets_of
 from tagwright.tags.spans import IntArray
 
-__all__ = ["Pair"]
+__all__ = ["PART_WORDS", "Pair", "Tags", "read_pairs"]
+
+Tags = str | Path | Sequence[Sequence[str]]
+"""A CoNLL file, or one list of tags a sentence."""
+
+PART_WORDS = 1 << 17
+"""About how many words are held at a time."""
+
+_DOCUMENT_WORDS = 1 << 20  # a longer document is cut, so that memory stays bounded
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Gold and predicted tags of the same sentences.
+    """A part of the gold and predicted tags: some whole sentences, the same on both sides.
 
     Attributes:
         gold: the gold side; words only when read from a file.
         pred: the predicted side.
-        names: the tags of both sides, in the order in which they turn up.
+        names: the tags of both sides, in the order in which they turned up so far.
         gold_ids: int64, shape (words,): the index of each gold tag in `names`.
         pred_ids: int64, shape (words,): the same for the predicted tags.
         offsets: int64, shape (sentences + 1,): where each sentence begins.
+        before: sentences in earlier parts.
+        differing: words that are not the same at the same position.
+        first_differing: the first of them, and their places, in words.
     """
 
     gold: Rows
@@ -40,176 +50,233 @@ class Pair:
     gold_ids: IntArray
     pred_ids: IntArray
     offsets: IntArray
+    before: int = 0
+    differing: int = 0
+    first_differing: str = ""
 
-    @classmethod
-    def read(
-        cls,
-        gold: str | Path | Sequence[Sequence[str]],
-        pred: str | Path | Sequence[Sequence[str]],
-        *,
-        word_column: int = 0,
-        tag_column: int = -1,
-    ) -> Pair:
-        """Read two CoNLL files, or take two lists of tag lists.
+    @property
+    def words(self) -> Sequence[str] | None:
+        """Gold's words, if they are known, every one."""
+        return self.gold.words if self.gold.words and all(self.gold.words) else None
 
-        Raises:
-            InputError: a side cannot be read, or the two have different sentences; the first place where they
-                part is named.
-        """
-        numbers = _Numbers()
-        rows: list[Rows] = []
-        ids: list[IntArray] = []
-        for side, name in ((gold, "gold"), (pred, "pred")):
-            if isinstance(side, str | Path):
-                rows.append(read_conll(side, word_column=word_column, tag_column=tag_column))
-                tags: Iterable[str] = rows[-1].tags
-            else:
-                rows.append(_from_lists(side, name))
-                tags = chain.from_iterable(side)
-            ids.append(np.fromiter(map(numbers.__getitem__, tags), np.int64, count=sum(rows[-1].lengths)))
-        if rows[0].lengths != rows[1].lengths:
-            raise _parting(*rows)
-        return cls(rows[0], rows[1], list(numbers), ids[0], ids[1], offsets_of(rows[0].lengths))
+    @property
+    def documents(self) -> Sequence[str | None] | None:
+        """The document of each sentence, where gold marks documents."""
+        return self.gold.documents or None
 
-    def labels(self, scheme: Scheme | None) -> LabelMap:
-        """Return the label map of `names` under a scheme, or under the one the gold tags follow.
+    def ids(self, side: int) -> IntArray:
+        """Return the tags of a side: 0 is gold, 1 the prediction."""
+        return self.pred_ids if side else self.gold_ids
 
-        Raises:
-            InputError: a tag is outside the scheme; its first place is named.
-        """
-        if scheme is None:
-            scheme = self._find_scheme()
-        try:
-            return LabelMap(self.names, scheme)
-        except InputError as error:
-            raise self._place_misfit(scheme) or error from None
+    def place(self, side: int, word: int) -> str:
+        """Return the place of a word of a side, in words."""
+        sentence = int(np.searchsorted(self.offsets, word, side="right")) - 1
+        rows = self.pred if side else self.gold
+        return _place(rows, sentence, word - int(self.offsets[sentence]), self.before)
 
-    def _find_scheme(self) -> Scheme:
-        """Take the scheme of the gold tags; that of both sides where gold is too scant to show it."""
-        used = np.bincount(self.gold_ids, minlength=len(self.names)) > 0
-        known = [name for name, occurs in zip(self.names, used, strict=True) if occurs]
-        ids = (np.cumsum(used) - 1)[self.gold_ids]
-        own = self._detect(known, ids, self.offsets)
-        if known not in ([], ["O"]) and _fits(self.names, own):
-            return own
-        both_ids = np.concatenate((self.gold_ids, self.pred_ids))
-        both_offsets = np.concatenate((self.offsets, self.offsets[1:] + self.offsets[-1]))
-        both = self._detect(self.names, both_ids, both_offsets)
-        if not _fits(known, both):
-            return own
-        narrow, wide = (LabelMap(known, found).invalid(ids, self.offsets) for found in (own, both))
-        return own if len(wide) > len(narrow) else both
 
-    def _detect(self, names: Sequence[str], ids: IntArray, offsets: IntArray) -> Scheme:
-        """Find the scheme of the gold tags, or of gold and predicted tags one after the other."""
-        try:
-            return scheme_of_ids(names, ids, offsets)
-        except InputError as error:
-            bare = [number for number, name in enumerate(names) if name != "O" and split_tag(name)[1] == name]
-            first = int(np.flatnonzero(np.isin(ids, bare))[0])
-            side = self.gold if first < len(self.gold_ids) else self.pred
-            place = _place(side, *self._locate(first % len(self.gold_ids)))
-            raise InputError(error.what, where=place, mend=error.mend) from None
+def read_pairs(
+    gold: Tags,
+    pred: Tags,
+    *,
+    word_column: int = 0,
+    tag_column: int = -1,
+    ignore_words: bool = False,
+    names: Sequence[str] = (),
+    part_words: int = PART_WORDS,
+) -> Iterator[Pair]:
+    """Read two sides together, so that memory does not grow with their size.
 
-    def _place_misfit(self, scheme: Scheme) -> InputError | None:
-        for number, name in enumerate(self.names):
-            if _fits([name], scheme):
-                continue
-            in_gold = np.flatnonzero(self.gold_ids == number)
-            side = self.gold if len(in_gold) else self.pred
-            first = in_gold if len(in_gold) else np.flatnonzero(self.pred_ids == number)
-            return InputError(
-                f"the tag {name!r} does not belong to the scheme {scheme}",
-                where=_place(side, *self._locate(int(first[0]))),
-                mend="write both sides in one scheme, and name it with --scheme where gold does not show it",
-            )
-        return None
+    Files are read as they are consumed. A part ends with a document where documents are marked, unless one is
+    longer than a million words.
 
-    def _locate(self, position: int) -> tuple[int, int]:
-        sentence = int(np.searchsorted(self.offsets, position, side="right")) - 1
-        return sentence, position - int(self.offsets[sentence])
+    Args:
+        gold: the gold tags.
+        pred: the predicted tags.
+        word_column: the column of the word in files; negative counts from the end.
+        tag_column: the column of the tag in files.
+        ignore_words: do not compare words, and let lines hold a tag alone.
+        names: tags that are known already, for the numbers of `Pair.names`.
+        part_words: about how many words to hold at a time.
 
-    def differing_words(self) -> tuple[int, list[str]]:
-        """Count the words that are not the same at the same position; and say in words what was noticed."""
-        notices = [*self.gold.notices, *self.pred.notices]
-        count = sum(map(ne, self.gold.words, self.pred.words))
-        if count:
-            words = "1 word differs" if count == 1 else f"{count:,} words differ"
-            notices.append(f"{words} at the same position, first {_first_different(self.gold, self.pred)}")
-        return count, notices
-
-    def show_invalid(self, gold: IntArray, pred: IntArray, scheme: Scheme) -> list[str]:
-        """Say in words how many tags of a side stand where the scheme does not allow them; given where."""
-        shown = []
-        for side, ids, places in ((self.gold, self.gold_ids, gold), (self.pred, self.pred_ids, pred)):
-            if len(places):
-                first = int(places[0])
-                count = "1 tag stands" if len(places) == 1 else f"{len(places):,} tags stand"
-                shown.append(
-                    f"{side.source}: {count} where {scheme} does not allow it, first"
-                    f" {self.names[ids[first]]!r} ({_place(side, *self._locate(first))})"
-                )
-        return shown
+    Raises:
+        InputError: a side cannot be read, or the two have different sentences; the first place where they
+            part is named.
+    """
+    numbers = _Numbers({name: number for number, name in enumerate(names)})
+    ours, theirs = (
+        _Side(_blocks(tags, name, word_column, tag_column, not ignore_words, part_words))
+        for tags, name in ((gold, "gold"), (pred, "pred"))
+    )
+    before, sooner = 0, ""
+    while ours.fill(part_words) + theirs.fill(part_words):
+        count = _whole_documents(ours, theirs, part_words)
+        one, other = ours.take(count), theirs.take(count)
+        compare = not ignore_words and bool(one.words and other.words)
+        if not count or one.lengths != other.lengths:
+            taken = (one, other) if count else (ours.rows, theirs.rows)
+            raise _parting(taken, (ours, theirs), before, sooner, compare=compare)
+        differing = sum(map(ne, one.words, other.words)) if compare else 0
+        first = _first_different((one, other), before) if differing else ""
+        sooner = sooner or first
+        gold_ids, pred_ids = (numbers.of(rows.tags) for rows in (one, other))
+        offsets = offsets_of(one.lengths)
+        yield Pair(one, other, list(numbers), gold_ids, pred_ids, offsets, before, differing, first)
+        before += count
 
 
 class _Numbers(dict[str, int]):
     """Tags to numbers, counted as they turn up."""
+
+    def of(self, tags: Sequence[str]) -> IntArray:
+        return np.fromiter(map(self.__getitem__, tags), np.int64, len(tags))
 
     def __missing__(self, tag: str) -> int:
         self[tag] = number = len(self)
         return number
 
 
-def _from_lists(sequences: Sequence[Sequence[str]], name: str) -> Rows:
-    if len(sequences) and isinstance(sequences[0], str):
+def _blocks(
+    tags: Tags, name: str, word_column: int, tag_column: int, need_words: bool, part_words: int
+) -> Iterator[Rows]:
+    """Read one side in blocks of whole sentences."""
+    if isinstance(tags, str | Path):
+        yield from stream_conll(
+            tags,
+            word_column=word_column,
+            tag_column=tag_column,
+            need_words=need_words,
+            block_bytes=8 * part_words,
+        )
+        return
+    if len(tags) and isinstance(tags[0], str):
         raise InputError(f"{name} is a list of strings", mend="give one list of tags a sentence")
-    return Rows(name, lengths=list(map(len, sequences)))
+    step = max(1, part_words // 16)
+    for begin in range(0, max(len(tags), 1), step):
+        some = tags[begin : begin + step]
+        yield Rows(name, tags=list(chain.from_iterable(some)), lengths=list(map(len, some)))
 
 
-def _fits(names: Sequence[str], scheme: Scheme) -> bool:
-    try:
-        LabelMap(names, scheme)
-    except InputError:
-        return False
-    return True
+class _Side:
+    """One side's sentences, as far as they were read and not yet taken."""
+
+    def __init__(self, blocks: Iterator[Rows]) -> None:
+        self._blocks = blocks
+        self.has_ended = False
+        self.words = 0  # taken or not
+        self.rows = Rows("")
+        self._held = 0
+
+    def fill(self, words: int) -> int:
+        """Read on until so many words are held; return the number of sentences held."""
+        while self._held < words and not self.has_ended:
+            block = next(self._blocks, None)
+            if block is None:
+                self.has_ended = True
+                break
+            self._held += len(block.tags)
+            self.words += len(block.tags)
+            if len(self.rows):
+                for field in ("words", "tags", "lengths", "lines", "documents", "notices"):
+                    getattr(self.rows, field).extend(getattr(block, field))
+            else:
+                block.notices[:0] = self.rows.notices
+                self.rows = block
+        return len(self.rows)
+
+    def take(self, sentences: int) -> Rows:
+        """Hand over the first sentences; notices go with the first that are taken after them."""
+        rows = self.rows
+        words = sum(rows.lengths[:sentences])
+        rest = Rows(rows.source, word_lines=rows.word_lines)
+        if sentences < len(rows):
+            for field, cut in (
+                ("words", words),
+                ("tags", words),
+                ("lengths", sentences),
+                ("lines", sentences),
+                ("documents", sentences),
+            ):
+                values = getattr(rows, field)
+                setattr(rest, field, values[cut:])
+                del values[cut:]
+        self.rows = rest
+        self._held -= words
+        return rows
+
+    def drain(self) -> int:
+        """Read to the end, keeping nothing; return how many words there were."""
+        self.words += sum(len(block.tags) for block in self._blocks)
+        return self.words
 
 
-def _place(rows: Rows, sentence: int, word: int) -> str:
-    if not rows.lines:
-        return f"{rows.source}, sentence {sentence + 1}, word {word + 1}"
+def _whole_documents(gold: _Side, pred: _Side, part_words: int) -> int:
+    """Return how many sentences both sides hold, without those of a document that goes on; read on if need be."""
+    while True:
+        ready = min(len(gold.rows), len(pred.rows))
+        documents = gold.rows.documents[: ready + 1]
+        if not ready or not documents or documents[ready - 1] is None:
+            return ready
+        if ready == len(gold.rows) and gold.has_ended:
+            return ready
+        if len(documents) == ready:  # whether the document goes on is not known
+            documents.append(documents[-1])
+        count = next((place for place in range(ready, 0, -1) if documents[place] != documents[place - 1]), 0)
+        if count or part_words >= _DOCUMENT_WORDS or pred.has_ended:
+            return count or ready
+        part_words *= 2
+        gold.fill(part_words)
+        pred.fill(part_words)
+
+
+def _place(rows: Rows, sentence: int, word: int, before: int) -> str:
+    if not rows.word_lines:
+        return f"{rows.source}, sentence {before + sentence + 1}, word {word + 1}"
     if sentence == len(rows):
         return f"the end of {rows.source}"
     return rows.place(sentence, word)
 
 
-def _parting(gold: Rows, pred: Rows) -> InputError:
+def _parting(
+    rows: Sequence[Rows], sides: Sequence[_Side], before: int, sooner: str, *, compare: bool
+) -> InputError:
     """Say where two sides with different sentences part for the first time."""
-    sentences = min(len(gold), len(pred))
-    differ = map(ne, gold.lengths, pred.lengths)
-    sentence = next((place for place, different in enumerate(differ) if different), sentences)
-    begin = sum(gold.lengths[:sentence])
-    word = 0
+    lengths = [part.lengths for part in rows]
+    sentences = min(map(len, lengths))
+    sentence = next(
+        (place for place in range(sentences) if lengths[0][place] != lengths[1][place]), sentences
+    )
+    begin, word = sum(lengths[0][:sentence]), 0
     if sentence < sentences:
-        shorter = min(gold.lengths[sentence], pred.lengths[sentence])
-        pairs = zip(gold.words[begin : begin + shorter], pred.words[begin : begin + shorter], strict=True)
-        word = next((place for place, (one, other) in enumerate(pairs) if one != other), shorter)
-    what = f"{sum(gold.lengths):,} words in {gold.source}, {sum(pred.lengths):,} in {pred.source}"
-    if sum(gold.lengths) == sum(pred.lengths):
-        what = f"the sentence borders of {gold.source} and {pred.source} differ"
-    what += f"; they part at {_place(gold, sentence, word)} and {_place(pred, sentence, word)}"
-    both = gold.words and pred.words
-    if both and gold.words[:begin] != pred.words[:begin]:  # a whole sentence is missing, perhaps
-        what += f", and the words differ sooner: {_first_different(gold, pred)}"
+        word = min(side[sentence] for side in lengths)
+    if compare:
+        words = [part.words for part in rows]
+        word = next(
+            (place for place in range(word) if words[0][begin + place] != words[1][begin + place]), word
+        )
+        if not sooner and words[0][:begin] != words[1][:begin]:  # a whole sentence is missing, perhaps
+            sooner = _first_different(rows, before)
+    places = " and ".join(_place(part, sentence, word, before) for part in rows)
+    totals = [side.drain() for side in sides]
+    names = [part.source for part in rows]
+    what = f"{totals[0]:,} words in {names[0]}, {totals[1]:,} in {names[1]}"
+    if totals[0] == totals[1]:
+        what = f"the sentence borders of {names[0]} and {names[1]} differ"
+    what += f"; they part at {places}"
+    if sooner:
+        what += f", and the words differ sooner: {sooner}"
     return InputError(what, mend="score the same sentences, cut into the same words")
 
 
-def _first_different(gold: Rows, pred: Rows) -> str:
+def _first_different(rows: Sequence[Rows], before: int) -> str:
     """Show the first words that are not the same, with their places."""
-    pairs = enumerate(zip(gold.words, pred.words, strict=False))
-    position = next(place for place, (one, other) in pairs if one != other)
+    differ = map(ne, rows[0].words, rows[1].words)
+    position = next(place for place, different in enumerate(differ) if different)
     shown = []
-    for side in (gold, pred):
+    for side in rows:
         offsets = side.offsets()
         sentence = bisect_right(offsets, position) - 1
-        shown.append(f"{side.words[position]!r} ({_place(side, sentence, position - offsets[sentence])})")
+        shown.append(
+            f"{side.words[position]!r} ({_place(side, sentence, position - offsets[sentence], before)})"
+        )
     return " and ".join(shown)

@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-__all__ = ["Reading", "Tally", "ratio"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Counted", "PerType", "Reading", "Tally", "ratio"]
+
+
+class Counted(Protocol):
+    """What every tally offers, however it counts: it adds up, and gives ratios."""
+
+    def __add__(self, other: Self, /) -> Self: ...
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted spans that are right."""
+        ...
+
+    @property
+    def recall(self) -> float:
+        """Share of the gold spans that were found."""
+        ...
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of the two."""
+        ...
+
+    @property
+    def support(self) -> int:
+        """How many gold spans there were."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ratios and counts as JSON values."""
+        ...
+
+
+C = TypeVar("C", bound=Counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +88,28 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """The tallies of one way of reading tags as spans.
+class PerType(Generic[C]):
+    """The tallies of one reading, type by type, and what they give together.
 
     Attributes:
         per_type: the tally of each type that has a span on either side, sorted by name.
     """
 
-    per_type: Mapping[str, Tally] = field(default_factory=dict)
+    nothing: ClassVar[Any]  # the tally of no spans at all
 
-    def __add__(self, other: Reading) -> Reading:
+    per_type: Mapping[str, C] = field(default_factory=dict)
+
+    def __add__(self, other: Self) -> Self:
         names = sorted({*self.per_type, *other.per_type})
-        nothing = Tally()
-        return Reading(
-            {name: self.per_type.get(name, nothing) + other.per_type.get(name, nothing) for name in names}
-        )
+        parts = (self.per_type, other.per_type)
+        tallies = {name: [part[name] for part in parts if name in part] for name in names}
+        return type(self)({name: sum(found[1:], found[0]) for name, found in tallies.items()})
 
     @property
-    def micro(self) -> Tally:
+    def micro(self) -> C:
         """The tally of all types together."""
-        return sum(self.per_type.values(), Tally())
+        together: C = sum(self.per_type.values(), self.nothing)
+        return together
 
     @property
     def precision(self) -> float:
@@ -109,7 +147,7 @@ class Reading:
         return _mean(tally.f1 for tally in self.per_type.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return micro ratios, support, macro F1 and the same per type, as JSON values."""
+        """Return micro ratios and counts, macro F1 and the same per type, as JSON values."""
         return {
             **self.micro.to_dict(),
             "macro_f1": self.macro_f1,
@@ -117,7 +155,20 @@ class Reading:
         }
 
 
-def ratio(part: int, whole: int) -> float:
+class Reading(PerType[Tally]):
+    """The tallies of one way of reading tags as spans."""
+
+    __slots__ = ()
+    nothing = Tally()
+
+    @classmethod
+    def of(cls, types: Sequence[str], counts: NDArray[np.int64]) -> Reading:
+        """Build from counts of correct, gold and predicted spans: int64, shape (types, 3)."""
+        rows = zip(types, counts.tolist(), strict=True)
+        return cls({name: Tally(*row) for name, row in sorted(rows) if any(row)})
+
+
+def ratio(part: float, whole: float) -> float:
     """Divide; 0 where there is nothing to divide by."""
     return part / whole if whole else 0.0
 

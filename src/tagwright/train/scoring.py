@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,14 @@ class Part:
     Attributes:
         encoded: its windows.
         tags: int64, shape (words,): the gold tag of each word.
+        words: the words, where the split is to be scored.
+        documents: the document of each sentence, where the data marks documents.
     """
 
     encoded: Encoded
     tags: NDArray[np.int64]
+    words: Sequence[str] | None = None
+    documents: Sequence[str | None] | None = None
 
 
 class LiveRuntime(TorchRuntime):
@@ -68,5 +73,11 @@ def score_part(runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe) -
         batch_pieces=recipe.predict.batch_pieces,
     )
     return score_tags(
-        part.tags, tagged.ids, part.encoded.word_offsets, labels, lost_words=part.encoded.lost_words
+        part.tags,
+        tagged.ids,
+        part.encoded.word_offsets,
+        labels,
+        words=part.words,
+        documents=part.documents,
+        lost_words=part.encoded.lost_words,
     )
