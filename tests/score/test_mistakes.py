@@ -174,19 +174,27 @@ def test_confusion_by_hand() -> None:
 
 @pytest.mark.parametrize("scheme", [Scheme.IOB2, Scheme.BIOES, Scheme.IO, Scheme.WORD])
 @given(data=st.data())
-def test_the_classes_agree_with_the_lenient_score(scheme: Scheme, data: st.DataObject) -> None:
+def test_the_classes_agree_with_the_scores(scheme: Scheme, data: st.DataObject) -> None:
     labels = LabelMap.from_types(TYPES, scheme)
     lengths = data.draw(st.lists(st.integers(0, 6), max_size=5))
     tags = st.lists(st.integers(0, len(labels) - 1), min_size=sum(lengths), max_size=sum(lengths))
     ids = [np.array(data.draw(tags), dtype=np.int64) for _ in range(2)]
     offsets = offsets_of(lengths)
     mistakes = classify(*(labels.spans(side, offsets) for side in ids))
-    micro = score_tags(*ids, offsets, labels).lenient.micro
+    scores = score_tags(*ids, offsets, labels)
+    micro = scores.lenient.micro
     found = np.count_nonzero(mistakes.of_gold == 0), np.count_nonzero(mistakes.of_predicted == 0)
     assert found == (micro.correct, micro.correct)
     assert (len(mistakes.of_gold), len(mistakes.of_predicted)) == (micro.gold, micro.predicted)
     if scheme is Scheme.WORD:
         assert set(names_of(mistakes)) <= {"correct", "wrong type"}
+
+    semeval, names = scores.to_dict(), names_of(mistakes)
+    assert names.count("correct") + names.count("wrong type") == semeval["boundary"]["correct"]
+    counts = mistakes.confusion(labels.types)["counts"]
+    assert sum(row[place] for place, row in enumerate(counts)) == semeval["type"]["correct"]
+    assert sum(row[-1] for row in counts) == semeval["type"]["missed"]
+    assert sum(counts[-1]) == semeval["type"]["spurious"]
 
 
 def test_nothing_at_all() -> None:

@@ -136,7 +136,13 @@ def analyse(
         words=len(tagged.words),
         notices=notices,
         scores=score_tags(
-            tagged.gold_ids, tagged.pred_ids, tagged.offsets, labels, lost_words=tagged.lost_words
+            tagged.gold_ids,
+            tagged.pred_ids,
+            tagged.offsets,
+            labels,
+            words=tagged.words,
+            documents=tagged.documents,
+            lost_words=tagged.lost_words,
         ),
         types=labels.types,
         mistakes=mistakes,
