@@ -290,3 +290,16 @@ def test_a_wrong_call_is_one_line_and_2(folder, capsys, arguments):
     assert out == ""
     assert err.startswith("tagwright: error: ")
     assert err.count("\n") == 1
+
+
+def test_a_tagger_that_was_trained_on_what_it_judges_is_told(folder, tmp_path):
+    pytest.importorskip("cleanlab")
+    made = {"data": {"sha256": tagwright.inspect_data(folder).sha256}}
+    bundle = tiny_bundle(tmp_path / "bundle", labels=["O", "B-location", "B-person", "I-person"], made=made)
+    (told,) = tagwright.inspect_data(folder, bundle=bundle, bundle_splits=["train"]).notices
+    assert "was trained on the train split of this data" in told
+    assert tagwright.inspect_data(folder, bundle=bundle).notices == ()
+    (folder / "test.conll").unlink()
+    alone = tagwright.inspect_data(folder, bundle=bundle)
+    assert list(alone.label_errors) == ["train"]
+    assert alone.notices == ()  # other data than it was trained on

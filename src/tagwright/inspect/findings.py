@@ -161,8 +161,8 @@ def _near_duplicates(summary: Mapping[str, Any]) -> Iterator[Finding]:
             f"{split} is easier than new text",
             _few(
                 (
-                    pair["where"],
-                    f"{pair['text']} ≈ {pair['of']['where']}: {pair['of']['text']} ({pair['similarity']:.2f})",
+                    f"{pair['where']} ≈ {pair['of']['where']}",
+                    f"{pair['text']} ≈ {pair['of']['text']} ({pair['similarity']:.2f})",
                 )
                 for pair in found
             ),

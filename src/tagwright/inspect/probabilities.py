@@ -13,7 +13,7 @@ from tagwright.predict.tagger import Tagger
 from tagwright.score.tagged import tag_split
 from tagwright.tags import LabelMap
 
-__all__ = ["bundle_probabilities", "trained_on"]
+__all__ = ["bundle_probabilities", "splits_to_judge", "trained_on"]
 
 
 def bundle_probabilities(
@@ -24,7 +24,7 @@ def bundle_probabilities(
     Args:
         corpus: the data.
         bundle: a bundle's folder, or a `Tagger`.
-        splits: which splits; None takes all but train, or train where there is no other.
+        splits: which splits; None takes `splits_to_judge`.
 
     Returns:
         For each split float32, shape (words, the tagger's labels), and the tagger's labels.
@@ -33,15 +33,18 @@ def bundle_probabilities(
         InputError: no such bundle or split, or the tags are of another kind than the tagger's.
     """
     tagger = bundle if isinstance(bundle, Tagger) else Tagger.load(bundle)
-    if splits is None:
-        splits = [name for name in corpus.splits if name != "train"] or list(corpus.splits)
     found = {}
-    for split in splits:
+    for split in splits or splits_to_judge(corpus):
         tagged = tag_split(tagger, corpus, split=split, log_probabilities=True)
         if tagged.log_probabilities is None:
             raise RuntimeError("tag_split left out the probabilities that were asked for")
         found[split] = np.exp(tagged.log_probabilities), tagger.labels
     return found
+
+
+def splits_to_judge(corpus: Corpus) -> list[str]:
+    """Return the splits that a tagger was probably not trained on: all but train; train where there is no other."""
+    return [name for name in corpus.splits if name != "train"] or list(corpus.splits)
 
 
 def trained_on(tagger: Tagger, corpus: Corpus) -> bool:

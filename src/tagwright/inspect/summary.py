@@ -211,10 +211,11 @@ def inspect_data(
             f"near-duplicates: {near.skipped:,} pairs of words stand in too many sentences and were not followed"
         )
     if tagger is not None:
-        from tagwright.inspect.probabilities import bundle_probabilities, trained_on
+        from tagwright.inspect.probabilities import bundle_probabilities, splits_to_judge, trained_on
 
-        probabilities = partial(bundle_probabilities, bundle=tagger, splits=bundle_splits)
-        if trained_on(tagger, corpus) and "train" in (bundle_splits or ()):
+        judged = bundle_splits or splits_to_judge(corpus)
+        probabilities = partial(bundle_probabilities, bundle=tagger, splits=judged)
+        if "train" in judged and trained_on(tagger, corpus):
             notices.append(
                 "label errors: the tagger was trained on the train split of this data, and has learned errors there;"
                 " --folds looks with taggers that have not"

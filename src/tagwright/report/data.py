@@ -129,10 +129,10 @@ def _label_errors(split: str, errors: Mapping[str, Any], source: str, top: int) 
     return _section(title, lines, shown=len(lines))
 
 
-def _short(place: str, source: str) -> str:
-    """Leave the folder out of a place: the first line names it, and a file's name tells its split."""
-    rest = place.removeprefix(source.rstrip("/") + "/")
-    return rest.rpartition("/")[2] if rest.startswith("/") else rest
+def _short(places: str, source: str) -> str:
+    """Leave the folder out of places: the first line names it, and a file's name tells its split."""
+    rests = [place.removeprefix(source.rstrip("/") + "/") for place in places.split(" ≈ ")]
+    return " ≈ ".join(rest.rpartition("/")[2] if rest.startswith("/") else rest for rest in rests)
 
 
 def _examples(examples: Mapping[str, Mapping[str, int]]) -> list[str]:
