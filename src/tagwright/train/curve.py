@@ -121,6 +121,10 @@ def curve(
         note(f"points of other shares or seeds, left out: {len(others)}")
     try:
         _train(corpus, recipe, rows, log, split, console, note)
+    except InputError:  # of the encoder, which is read only now
+        if not log.runs:
+            log.discard()
+        raise
     finally:
         log.clear()
     made = _put_together(corpus, recipe, log, shares, drawn, split, notices)

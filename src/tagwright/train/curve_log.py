@@ -104,6 +104,13 @@ class CurveLog:
         """Remove what a training left."""
         shutil.rmtree(self.training, ignore_errors=True)
 
+    def discard(self) -> None:
+        """Remove a curve without points."""
+        self.clear()
+        (self.folder / LOG).unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
     def _write(self, lines: list[dict[str, Any]]) -> None:
         beside = self.folder / f"{TRAINING}.{LOG}"
         beside.write_text("".join(map(_line, lines)), encoding="utf-8")

@@ -75,7 +75,7 @@ class Judgement:
     Attributes:
         case: `rising`, `slow` (rising by less than a point a doubling), `flat`, `falling`, `unclear` (too few
             seeds), `one seed`, `one size`, `coarse` (the last sizes lie too far apart), `full` (less than a point
-            is left to gain) or `unlearned` (nothing was learned at the largest size).
+            is left to gain) or `unlearned` (a training on one of the sizes that count learned nothing).
         words: the same in a sentence or two.
         change: of F1 over the last doubling, or what comes nearest to one; None for one size.
         forecast: None where nothing can be said.
@@ -126,21 +126,16 @@ def judge(sentences: Values, f1: Values, *, support: int, split: str = "validati
     """
     sizes, seeds = f1.shape
     last = float(f1[-1].mean())
-    largest = float(sentences[-1].mean())
-    if last < WORTH:
-        return Judgement(
-            "unlearned",
-            f"Nothing was learned from {largest:,.0f} sentences (F1 {last:.4f}), which says nothing about labels:"
-            " train longer or with a higher learning rate first.",
-        )
-    if sizes < 2:
-        return Judgement(
-            "one size", "One size says nothing about more labels: give at least two, as in --shares 0.5 1."
-        )
     step = (
         1 / max(support, 1) / math.sqrt(6)
     )  # deviation of a difference of two values rounded to 1 / support
-    change = _last_change(sentences, f1, step)
+    change = _last_change(sentences, f1, step) if sizes > 1 else None
+    if unlearned := _unlearned(sentences, f1, change):
+        return Judgement("unlearned", unlearned, change)
+    if change is None:
+        return Judgement(
+            "one size", "One size says nothing about more labels: give at least two, as in --shares 0.5 1."
+        )
     moved = f"from {change.from_sentences:,.0f} to {change.to_sentences:,.0f} sentences F1 {_moved(change)}"
     if last > 1 - WORTH:
         words = f"Less than a point is left to gain on the {split} split: {moved}, to {last:.4f}."
@@ -197,6 +192,18 @@ def _half_width(deviation: float, count: int) -> float:
     return float(quantile) * deviation / math.sqrt(count)
 
 
+def _unlearned(sentences: Values, f1: Values, change: Change | None) -> str | None:
+    """Say, if it is so, that one of the sizes that count was too small to learn anything from."""
+    ends = sentences.mean(axis=1)
+    for size in (-1, *([] if change is None else [int((ends == change.from_sentences).argmax())])):
+        if f1[size].min() < WORTH:
+            return (
+                f"With {ends[size]:,.0f} sentences a training learned nothing (F1 {f1[size].min():.4f}), so this says"
+                " nothing about labels: train longer, as in --set train.epochs=10, or give larger shares."
+            )
+    return None
+
+
 def _last_change(sentences: Values, f1: Values, step: float) -> Change:
     """Measure the change from the size that comes nearest to half the last one."""
     doublings = np.log2(sentences[-1] / sentences[:-1]).mean(axis=1)
@@ -216,7 +223,7 @@ def _last_change(sentences: Values, f1: Values, step: float) -> Change:
 def _forecast(sentences: Values, f1: Values, step: float) -> Forecast:
     """Fit a line in log2(sentences) for each seed; its slope is the gain of a doubling."""
     places = np.log2(sentences)
-    recent = (places[-1] - places).mean(axis=1) <= _RECENT
+    recent = ((places[-1] - places).mean(axis=1) <= _RECENT) & (f1.min(axis=1) >= WORTH)
     recent[-2:] = True
     places, f1 = places[recent], f1[recent]
     places = places - places.mean(axis=0)
