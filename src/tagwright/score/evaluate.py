@@ -54,6 +54,12 @@ def evaluate(
         tagger = Tagger.load(bundle, precision=precision, thresholds=thresholds, meta=meta)
     tagged = tag_split(tagger, corpus, split=split)
     scores = score_tags(
-        tagged.gold_ids, tagged.pred_ids, tagged.offsets, tagged.labels, lost_words=tagged.lost_words
+        tagged.gold_ids,
+        tagged.pred_ids,
+        tagged.offsets,
+        tagged.labels,
+        words=tagged.words,
+        documents=tagged.documents,
+        lost_words=tagged.lost_words,
     )
     return replace(scores, notices=(*tagged.notices, *scores.notices))
