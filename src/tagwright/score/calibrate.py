@@ -15,67 +15,22 @@ from tagwright.errors import InputError, RunError
 from tagwright.model.bundle import BundleMeta, read_meta
 from tagwright.model.meta import change_record
 from tagwright.predict.tagger import Tagger
-from tagwright.score.calibration import Calibration, log_loss, measure_spans
+from tagwright.score.effect import Effect, effect_on
 from tagwright.score.tagged import TaggedSplit, tag_split
 from tagwright.score.temperature import HIGHEST, LOWEST, EntityWords, fit_temperature
-from tagwright.score.thresholds import TypeEffect, check_precision, effects_of, fit_thresholds
+from tagwright.score.thresholds import check_precision, fit_thresholds
 from tagwright.score.validation import read_with_validation
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["Calibrated", "Effect", "calibrate", "clear"]
+__all__ = ["Calibrated", "calibrate", "clear"]
 
 FIT_ON = "validation"
 FEW = 50
 """Entities under which an estimate is told to be shaky."""
 
 FEW_OF_TYPE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What temperature and thresholds do on a split.
-
-    Attributes:
-        split: the split's name.
-        sentences: its sentences.
-        entities: entities that the tagger predicts in it, before any threshold.
-        gold: entities in its gold tags.
-        before: the calibration of the scores as the model gives them.
-        after: the calibration at the temperature.
-        log_loss: of the scores against right and wrong, before and after.
-        types: what the thresholds do to each type.
-        together: the same for all types together.
-    """
-
-    split: str
-    sentences: int
-    entities: int
-    gold: int
-    before: Calibration
-    after: Calibration
-    log_loss: tuple[float, float]
-    types: tuple[TypeEffect, ...]
-    together: TypeEffect
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        sides = {
-            name: {"ece": side.ece, "log_loss": loss, "bins": side.to_dict()["bins"]}
-            for name, side, loss in zip(
-                ("before", "after"), (self.before, self.after), self.log_loss, strict=True
-            )
-        }
-        return {
-            "split": self.split,
-            "sentences": self.sentences,
-            "entities": self.entities,
-            "gold": self.gold,
-            **sides,
-            "types": [row.to_dict() for row in self.types],
-            "all": self.together.to_dict(),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +121,11 @@ def calibrate(
     thresholds: dict[str, float] = {}
     if min_precision is not None:
         thresholds = fit_thresholds(words.at(temperature), tagger.labels.types, min_precision)
-    effect = _measure(tagged, words, temperature, thresholds)
+    effect = effect_on(tagged, words, temperature, thresholds)
     checked = None
     if check is not None:
         other = tag_split(tagger, corpus, split=check, log_probabilities=True)
-        checked = _measure(other, EntityWords.of(other), temperature, thresholds)
+        checked = effect_on(other, EntityWords.of(other), temperature, thresholds)
     result = Calibrated(
         bundle=str(bundle),
         data=corpus.source,
@@ -180,7 +135,12 @@ def calibrate(
         thresholds=thresholds,
         fitted=effect,
         check=checked,
-        notices=(*_plain(bundle, meta), *tagged.notices, *notices, *_caution(effect, fitted, min_precision, meta)),
+        notices=(
+            *_plain(bundle, meta),
+            *tagged.notices,
+            *notices,
+            *_caution(effect, fitted, min_precision, meta),
+        ),
     )
     _keep(bundle, meta, result, corpus)
     return result
@@ -235,24 +195,6 @@ def _words_of(tagged: TaggedSplit, tagger: Tagger) -> EntityWords:
     return words
 
 
-def _measure(
-    tagged: TaggedSplit, words: EntityWords, temperature: float, thresholds: Mapping[str, float]
-) -> Effect:
-    scored = words.at(temperature)
-    types, together = effects_of(scored, tagged.labels.types, thresholds)
-    return Effect(
-        split=tagged.split,
-        sentences=len(tagged.offsets) - 1,
-        entities=len(scored),
-        gold=int(scored.gold.sum()),
-        before=measure_spans(words.scored),
-        after=measure_spans(scored, temperature=temperature),
-        log_loss=(log_loss(words.scored), log_loss(scored)),
-        types=tuple(types),
-        together=together,
-    )
-
-
 def _plain(bundle: str | Path, meta: BundleMeta) -> list[str]:
     return [*meta.notices, f"{bundle} has a tagwright.json now, and is a bundle"] if meta.notices else []
 
@@ -277,7 +219,9 @@ def _caution(effect: Effect, fitted: float | None, wanted: float | None, meta: B
         return told
     silenced = [row for row in effect.types if row.silenced]
     if names := ", ".join(row.name for row in silenced if row.before.predicted):
-        told.append(f"no threshold brings {names} to a precision of {wanted:g}: all such entities are dropped")
+        told.append(
+            f"no threshold brings {names} to a precision of {wanted:g}: all such entities are dropped"
+        )
     if names := ", ".join(row.name for row in silenced if not row.before.predicted):
         told.append(f"validation has no predicted {names} to judge by: all such entities are dropped")
     few = [
