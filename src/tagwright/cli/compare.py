@@ -21,8 +21,8 @@ def compare_command(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[GOLD] [SYSTEM]...",
-            help="GOLD and PRED files in CoNLL; or, with --data, folders of taggers and PRED files.",
+            metavar="PATH",
+            help="GOLD, then PRED files, all CoNLL; or, with --data, folders of taggers and PRED files.",
         ),
     ] = None,
     *,
