@@ -247,7 +247,7 @@ def test_label_errors_by_a_bundle(tmp_path, capsys):
     assert len(errors["test"]["items"]) == min(2, errors["test"]["found"])
     assert run(["inspect", str(tmp_path), "--bundle", str(bundle), "--split", "train", "--top", "1"]) == 0
     out = capsys.readouterr().out
-    assert "labels of train that are probably wrong" in out
+    assert "labels of train that may be wrong" in out
     assert "labels of test" not in out
 
 

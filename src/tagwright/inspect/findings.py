@@ -144,7 +144,7 @@ def _label_errors(summary: Mapping[str, Any]) -> Iterator[Finding]:
             "label errors",
             number,
             _count(number, "label", "labels") + f" of {split} that a tagger reads otherwise",
-            "the first are probably wrong",
+            "likeliest errors first",
             _few((item["where"], f"{item['suggestion']} in {item['context']}") for item in errors["items"]),
         )
 

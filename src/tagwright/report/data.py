@@ -125,7 +125,7 @@ def _label_errors(split: str, errors: Mapping[str, Any], source: str, top: int) 
     if len(errors["items"]) > top:
         lines.append(f"… and {len(errors['items']) - top:,} more (--top {len(errors['items'])}, or --json)")
     lines += errors["notices"]
-    title = f"labels of {split} that are probably wrong (quality of the label, 0 to 1)"
+    title = f"labels of {split} that may be wrong, the likeliest first (quality from 0 to 1)"
     return _section(title, lines, shown=len(lines))
 
 
