@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagwright.data.conll import format_conll, parse_conll, read_conll, write_conll
+from tagwright.data.conll import ConllFile, format_conll, parse_conll, read_conll, stream_conll, write_conll
 from tagwright.errors import InputError
 
 
@@ -155,6 +156,84 @@ def test_the_writer_refuses_unequal_lengths_and_a_document_mark() -> None:
         list(format_conll([(["a", "b"], ["O"])]))
     with pytest.raises(InputError, match="marks a document"):
         list(format_conll([(["-DOCSTART-"], ["O"])]))
+
+
+LINES = [
+    "a\tO",
+    "b\tB-x",
+    "\u00e9\tO",
+    "a O",
+    "",
+    "",
+    " \t",
+    "# note",
+    "# id = n",
+    "# newdoc id = d",
+    "-DOCSTART-\tO",
+]
+
+
+def collect(blocks: Iterable[ConllFile]) -> ConllFile:
+    """Join blocks into one file, as it would have been read at once."""
+    first, *others = blocks
+    for block in others:
+        for field in ("words", "tags", "lengths", "lines", "ids", "documents", "notices"):
+            getattr(first, field).extend(getattr(block, field))
+        first.ragged = first.ragged or block.ragged
+    return first
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    lines=st.lists(st.sampled_from(LINES), max_size=30),
+    ends=st.sampled_from(["\n", "\r\n", "\r"]),
+    size=st.integers(1, 60),
+)
+def test_a_stream_of_blocks_is_the_whole_file(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], ends: str, size: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "stream.conll"
+    path.write_bytes(ends.join(["\ufeffa\tO", *lines]).encode())
+    assert collect(stream_conll(path, block_bytes=size)) == read_conll(path)
+
+
+def test_a_stream_is_read_in_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "long.conll"
+    path.write_text("a\tO\n\n" * 1000)
+    sizes = [len(block) for block in stream_conll(path, block_bytes=500)]
+    assert sum(sizes) == 1000
+    assert max(sizes) <= 100
+
+
+def test_a_stream_tells_what_is_wrong_with_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    for content, message in (
+        (b"", "the file is empty"),
+        (b"\n\n", "the file holds no sentence"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"a\tO\n\n" * 5 + b"a\n", "f:11: too few columns"),
+        (b"a\tO\n\n" * 5 + b"\xff\tO\n", "f:11: invalid UTF-8: byte 0xff at offset 25"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            list(stream_conll(path, block_bytes=8))
+    with pytest.raises(InputError, match="a folder stands where a file is wanted"):
+        list(stream_conll(tmp_path))
+    with pytest.raises(InputError, match="there is no such file"):
+        list(stream_conll(tmp_path / "none"))
+
+
+def test_a_format_is_told_from_the_beginning_alone(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"a\tO\n\n" * 5 + b"BZh\tO\n\n" + "\ufeffb\tO\n\n".encode())
+    assert collect(stream_conll(path, block_bytes=8)).words == ["a"] * 5 + ["BZh", "\ufeffb"]
+
+
+def test_a_tag_alone_is_a_line_where_words_are_not_needed(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("B-x\nI-x\n\nO\n")
+    rows = collect(stream_conll(path, need_words=False))
+    assert (rows.words, rows.tags, rows.lengths) == (["", "", ""], ["B-x", "I-x", "O"], [2, 1])
 
 
 @pytest.mark.real

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from tagwright.cli.main import run
+from tagwright.errors import InputError
 from tagwright.score.counts import score
 
 GOLD = "# id = 1\nAda\tB-person\nLovelace\tI-person\nsings\tO\n\nin\tO\nParis\tB-location\n"
@@ -30,10 +33,12 @@ def test_text_output(gold: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     captured = capsys.readouterr()
     lines = [line.split() for line in captured.out.splitlines()]
     assert lines[0] == ["lenient", "strict"]
-    assert lines[1] == ["type", *["precision", "recall", "F1", "support"] * 2]
-    assert ["all", "(micro)", *["1.0000"] * 3, "2", "1.0000", "0.5000", "0.6667", "2"] in lines
-    assert ["mean", "(macro)", "1.0000", "0.5000"] in lines
-    assert ["location", *["1.0000"] * 3, "1", *["1.0000"] * 3, "1"] in lines
+    assert lines[1] == ["type", *["precision", "recall", "F1", "95%", "interval", "support"] * 2]
+    rows = {line[0]: line for line in lines if line and line[:2] != ["all", "types"]}
+    assert rows["all"][2:9] == [*["1.0000"] * 4, "to", "1.0000", "2"]
+    assert rows["all"][9:12] == ["1.0000", "0.5000", "0.6667"]
+    assert rows["location"][1:4] == ["1.0000"] * 3
+    assert rows["surface"][1:] == ["1.0000"] * 3
     assert captured.out.splitlines()[-1] == ("accuracy 0.8000 · sentences 2 · words 5 · words lost 0")
     assert "pred.conll: 1 tag stands where iob2 does not allow it, first 'I-person'" in captured.err
     assert f"({pred}:2)" in captured.err
@@ -145,6 +150,97 @@ def test_a_missing_file_is_one_line(gold: str, capsys: pytest.CaptureFixture[str
 def test_a_file_against_lists(gold: str) -> None:
     scores = score(gold, [["B-person", "I-person", "O"], ["O", "O"]])
     assert (scores.strict.precision, scores.strict.recall, scores.differing_words) == (1.0, 0.5, 0)
+
+
+def test_ignored_words_may_differ_or_be_absent(
+    gold: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = score(gold, gold)
+    other = write(tmp_path, "other.conll", GOLD.replace("Ada", "Eva").replace("sings", "sang"))
+    alone = write(tmp_path, "alone.conll", "B-person\nI-person\nO\n\nO\nB-location\n")
+    for pred in (other, alone):
+        assert run(["score", gold, pred, "--ignore-words", "--json"]) == 0
+        captured = capsys.readouterr()
+        assert json.loads(captured.out) == whole.to_dict()
+        assert "differ" not in captured.err
+    assert score(gold, other).differing_words == 2
+    # Forms are in gold's words; where gold has none, there are no forms.
+    assert score(alone, gold, ignore_words=True).surface is None
+    assert run(["score", gold, alone]) == 2
+    assert "alone.conll:1: the file holds words only" in capsys.readouterr().err
+    longer = write(tmp_path, "longer.conll", "B-person\nI-person\nO\nO\n\nO\nB-location\n")
+    assert run(["score", gold, longer, "--ignore-words"]) == 2
+    assert f"they part at {gold}:5 and {longer}:4;" in capsys.readouterr().err
+
+
+DOCUMENTS = "".join(
+    f"# newdoc id = {name}\n"
+    + "Ada\tB-person\nLovelace\tI-person\nsings\tO\n\nin\tO\nParis\tB-location\n\n" * size
+    for name, size in (("a", 1), ("b", 3), ("c", 2), ("d", 4))
+)
+
+
+@pytest.mark.parametrize("part_words", [1, 7, 16, 40, 10_000])
+def test_files_read_in_parts_give_the_same_scores(tmp_path: Path, part_words: int) -> None:
+    gold = write(tmp_path, "gold.conll", DOCUMENTS)
+    pred = write(
+        tmp_path, "pred.conll", DOCUMENTS.replace("Ada\tB-person", "Eva\tO", 3).replace("\n", "\r\n")
+    )
+    whole, parts = score(gold, pred), score(gold, pred, part_words=part_words)
+    assert parts == whole
+    assert parts.to_dict() == whole.to_dict()
+    assert parts.notices == whole.notices
+    assert (whole.differing_words, whole.lenient_units.documents.units) == (3, 4)
+    assert whole.to_dict()["interval_unit"] == "documents"
+
+
+def test_what_is_wrong_far_into_a_file_is_named_by_its_line(tmp_path: Path) -> None:
+    gold = write(tmp_path, "gold.conll", DOCUMENTS)
+    lines = DOCUMENTS.count("\n")
+    for text, message in (
+        (DOCUMENTS + "Ada\n", f"{lines + 1}: too few columns"),
+        (DOCUMENTS + "Ada\tO\n", f"they part at the end of {gold} and .*pred.conll:{lines + 1};"),
+        (DOCUMENTS[:-12] + "S-location\n\n", f"{lines - 1}: the tag 'S-location' does not belong to the"),
+    ):
+        pred = write(tmp_path, "pred.conll", text)
+        with pytest.raises(InputError, match=message) as found:
+            score(gold, pred, part_words=8)
+        assert "pred.conll" in str(found.value)
+
+
+def test_invalid_utf8_is_named_by_its_place_in_the_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "gold.conll"
+    path.write_bytes(b"a\tO\n\n" * 1000 + b"\xff\tO\n")
+    with pytest.raises(InputError, match=r"gold.conll:2001: invalid UTF-8: byte 0xff at offset 5000"):
+        score(path, path, part_words=8)
+
+
+def test_a_scheme_that_shows_late_is_found_all_the_same(tmp_path: Path) -> None:
+    first = "a\tI-x\nb\tI-x\n\n" * 20  # so far IO: one span
+    gold = write(tmp_path, "gold.conll", first + "c\tB-x\nd\tE-x\n")
+    whole = score(gold, gold)
+    assert whole.strict.support == 1  # BIOES: an I begins nothing
+    assert score(gold, gold, part_words=4) == whole
+    assert score(gold, gold, part_words=4).notices == whole.notices
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_can_be_scored_and_says_so_where_it_cannot(tmp_path: Path) -> None:
+    text = "a\tI-x\nb\tI-x\n\n" * 20
+    late = text + "c\tB-x\nd\tE-x\n"
+    for content in (text, late):
+        gold = write(tmp_path, "gold.conll", content)
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_text, args=(content,))
+        writer.start()
+        if content is text:
+            assert score(gold, pipe, part_words=4).lenient.f1 == 1
+        else:
+            with pytest.raises(InputError, match="read only once; give --scheme bioes, or a file"):
+                score(gold, pipe, part_words=4)
+        writer.join()
+        pipe.unlink()
 
 
 @pytest.mark.real
