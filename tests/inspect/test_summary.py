@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import StringIO
 
 import numpy as np
@@ -249,6 +250,15 @@ def test_label_errors_by_a_bundle(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "labels of train that may be wrong" in out
     assert "labels of test" not in out
+
+
+def test_without_cleanlab_only_label_errors_are_refused(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cleanlab", None)
+    monkeypatch.setitem(sys.modules, "datasketch", None)
+    assert run(["inspect", str(folder)]) == 0
+    capsys.readouterr()
+    assert run(["inspect", str(folder), "--bundle", str(folder)]) == 2
+    assert "pip install 'tagwright[inspect]'" in capsys.readouterr().err
 
 
 def test_label_errors_by_whatever_gives_probabilities(folder):

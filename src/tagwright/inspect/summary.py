@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,9 @@ from tagwright.inspect.duplicates import DuplicateCounts, DuplicateGroup, Shared
 from tagwright.inspect.findings import Finding, list_findings
 from tagwright.inspect.inconsistency import Inconsistency, find_inconsistencies
 from tagwright.inspect.near_duplicates import NearDuplicate, find_near_duplicates
-from tagwright.inspect.part import Part, parts_of
+from tagwright.inspect.part import parts_of
 from tagwright.inspect.pieces import LongSentence, UnseenWord, find_long, find_unseen, piece_lengths
+from tagwright.inspect.sizes import Lengths, SplitSummary, summarise
 from tagwright.tags import LabelMap
 
 if TYPE_CHECKING:
@@ -36,56 +36,6 @@ __all__ = ["DataSummary", "Lengths", "Overlap", "Probabilities", "SplitSummary",
 
 Probabilities: TypeAlias = Mapping[str, tuple[NDArray[np.float32], LabelMap]]
 """For each split, each word's probabilities, float32, shape (words, labels), and the labels of the columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """Quantiles of the lengths of sentences; each is the length of a real sentence.
-
-    Attributes:
-        median: half of the sentences are no longer.
-        p90: nor are 90% longer than this.
-        p99: nor 99%.
-        longest: the longest.
-    """
-
-    median: int
-    p90: int
-    p99: int
-    longest: int
-
-    @classmethod
-    def of(cls, lengths: NDArray[np.integer]) -> Lengths:
-        """Take the quantiles of lengths, shape (sentences,); all 0 when there is none."""
-        if not len(lengths):
-            return cls(0, 0, 0, 0)
-        return cls(*(int(q) for q in np.quantile(lengths, [0.5, 0.9, 0.99, 1], method="inverted_cdf")))
-
-
-@dataclass(frozen=True, slots=True)
-class SplitSummary:
-    """One split.
-
-    Attributes:
-        sentences: how many.
-        words: how many.
-        mentions: labelled spans, by the lenient reading of the tags.
-        types: mentions of each type, most frequent first.
-        examples: for each type its most frequent surface forms (words joined by blanks), with their counts.
-        words_per_sentence: lengths in words.
-        pieces_per_sentence: lengths in the encoder's pieces, special ones included; None without an encoder.
-        over_limit: sentences longer than the encoder takes at once, which are cut into windows; None without
-            an encoder.
-    """
-
-    sentences: int
-    words: int
-    mentions: int
-    types: Mapping[str, int]
-    examples: Mapping[str, Mapping[str, int]]
-    words_per_sentence: Lengths
-    pieces_per_sentence: Lengths | None = None
-    over_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +173,7 @@ def inspect_data(
     splits, long = {}, []
     for part in parts:
         lengths = piece_lengths(part, pieces.table) if pieces else None
-        splits[part.name] = _summarise(part, counts[part.name], examples, lengths)
+        splits[part.name] = summarise(part, counts[part.name], examples, lengths)
         if lengths is not None and pieces is not None:
             over = find_long(part, lengths, pieces.limit)
             splits[part.name] = replace(splits[part.name], over_limit=len(over))
@@ -278,27 +228,6 @@ def _load_pieces(encoder: str) -> _Pieces:
     from tagwright.model.network import load_tokenizer_of, pieces_limit_of
 
     return _Pieces(PieceTable(load_tokenizer_of(encoder)), pieces_limit_of(encoder))
-
-
-def _summarise(
-    part: Part, types: Mapping[str, int], examples: int, lengths: NDArray[np.int64] | None
-) -> SplitSummary:
-    forms: dict[str, Counter[str]] = {label: Counter() for label in types}
-    for form, label in zip(part.forms, part.types, strict=True):
-        forms[label][form] += 1
-    return SplitSummary(
-        sentences=len(part),
-        words=len(part.words),
-        mentions=len(part.spans),
-        types=types,
-        examples={label: dict(_most_frequent(own, examples)) for label, own in forms.items()},
-        words_per_sentence=Lengths.of(np.diff(part.offsets)),
-        pieces_per_sentence=None if lengths is None else Lengths.of(lengths),
-    )
-
-
-def _most_frequent(forms: Counter[str], count: int) -> Iterable[tuple[str, int]]:
-    return sorted(forms.items(), key=lambda item: (-item[1], item[0]))[:count]
 
 
 def _label_errors(
