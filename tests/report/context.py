@@ -40,7 +40,10 @@ def scored(f1: float, support: int = 100) -> dict[str, Any]:
 def scores(types: Sequence[str] = TYPES) -> dict[str, Any]:
     """What `Scores.to_dict()` gives."""
     values = [round(0.9 * (place + 1) / (len(types) + 1), 4) for place in range(len(types))]
-    per_type = {name: scored(value, 20 + 10 * place) for place, (name, value) in enumerate(zip(types, values, strict=True))}
+    per_type = {
+        name: scored(value, 20 + 10 * place)
+        for place, (name, value) in enumerate(zip(types, values, strict=True))
+    }
     plain = {**scored(0.4489, 1079), "macro_f1": 0.3101, "per_type": per_type}
     semeval = {"correct": 400, "incorrect": 100, "partial": 50, "missed": 529, "spurious": 90}
     loose = {key: value for key, value in plain.items() if key != "f1_interval"} | semeval
@@ -60,7 +63,9 @@ def scores(types: Sequence[str] = TYPES) -> dict[str, Any]:
     }
 
 
-def example(number: int, words: Sequence[str], types: Sequence[str] = TYPES, kind: str = "missed") -> dict[str, Any]:
+def example(
+    number: int, words: Sequence[str], types: Sequence[str] = TYPES, kind: str = "missed"
+) -> dict[str, Any]:
     """A sentence with one error over its first words, and a right entity at its end."""
     last = len(words)
     right = {"label": types[0], "word_start": last - 1, "word_end": last}
@@ -89,7 +94,17 @@ def example(number: int, words: Sequence[str], types: Sequence[str] = TYPES, kin
 
 def analysis(types: Sequence[str] = TYPES, examples: int = 60) -> dict[str, Any]:
     """What `Analysis.to_dict()` gives."""
-    names = ("correct", "missed", "spurious", "wrong type", "too long", "too short", "shifted", "split", "merged")
+    names = (
+        "correct",
+        "missed",
+        "spurious",
+        "wrong type",
+        "too long",
+        "too short",
+        "shifted",
+        "split",
+        "merged",
+    )
     kinds = itertools.cycle(("missed", "wrong type"))
     shown = [
         example(number, ("Massive", "Attack", "played", "in", f"Bristol{number}"), types, next(kinds))
@@ -114,7 +129,7 @@ def analysis(types: Sequence[str] = TYPES, examples: int = 60) -> dict[str, Any]
                     "name": name,
                     "meaning": f"what {name} means",
                     "count": 11 * place,
-                    "per_type": {label: place for label in types},
+                    "per_type": dict.fromkeys(types, place),
                 }
                 for place, name in enumerate(names)
             ]
@@ -125,7 +140,14 @@ def analysis(types: Sequence[str] = TYPES, examples: int = 60) -> dict[str, Any]
                 "name": name,
                 "title": f"F1 by {name}",
                 "rows": [
-                    {"name": row, "precision": 0.5, "recall": 0.4, "f1": 0.4444, "support": 10, "predicted": 8}
+                    {
+                        "name": row,
+                        "precision": 0.5,
+                        "recall": 0.4,
+                        "f1": 0.4444,
+                        "support": 10,
+                        "predicted": 8,
+                    }
                     for row in rows
                 ],
             }
@@ -158,7 +180,12 @@ def analysis(types: Sequence[str] = TYPES, examples: int = 60) -> dict[str, Any]
                 for place in range(10)
             ],
             "curve": [
-                {"threshold": place / 20, "precision": 0.5 + place / 50, "recall": 0.4 - place / 60, "f1": 0.45}
+                {
+                    "threshold": place / 20,
+                    "precision": 0.5 + place / 50,
+                    "recall": 0.4 - place / 60,
+                    "f1": 0.45,
+                }
                 for place in range(21)
             ],
         },
@@ -172,7 +199,7 @@ def data_summary(types: Sequence[str] = TYPES) -> dict[str, Any]:
         "sentences": 100,
         "words": 2000,
         "mentions": 90,
-        "types": {label: 30 for label in types},
+        "types": dict.fromkeys(types, 30),
         "examples": {label: {"Bristol": 3} for label in types},
         "words_per_sentence": lengths,
         "pieces_per_sentence": None,
@@ -185,9 +212,58 @@ def data_summary(types: Sequence[str] = TYPES) -> dict[str, Any]:
         "notices": [],
         "splits": {"train": split, "validation": split, "test": split},
         "overlap": {"test": {"mentions": 90, "in_train_exact": 10, "in_train_casefold": 20}},
-        "invalid_tags": [{"where": "train.conll:12", "split": "train", "tag": "I-person", "context": "a [I-person]"}],
+        "invalid_tags": [
+            {"where": "train.conll:12", "split": "train", "tag": "I-person", "context": "a [I-person]"}
+        ],
         "encoder": None,
         "max_pieces": None,
+        "duplicates": {"train": {"copies": 103, "groups": 90, "conflicting": 11}},
+        "findings": [
+            {
+                "check": "invalid tags",
+                "count": 1,
+                "what": "tag breaks the scheme iob2",
+                "meaning": "readings of the score differ there",
+                "examples": [{"where": "train.conll:12", "text": "I-person in a [I-person]"}],
+            }
+        ],
+    }
+
+
+def comparison(types: Sequence[str] = TYPES) -> dict[str, Any]:
+    """What `Comparison.to_dict()` gives."""
+    system = {"source": "runs/old", "precision": 0.5, "recall": 0.4, "interval": [0.41, 0.48]}
+    return {
+        "data": "sample",
+        "split": "test",
+        "reading": "lenient",
+        "sentences": 1287,
+        "words": 23394,
+        "mentions": 1079,
+        "unit": "sentences",
+        "units": 1287,
+        "rounds": 10000,
+        "seed": 0,
+        "level": 0.95,
+        "systems": [{"name": "old", "f1": 0.41, **system}, {"name": "sample-tagger", "f1": 0.45, **system}],
+        "pairs": [
+            {
+                "a": "old",
+                "b": "sample-tagger",
+                "difference": 0.04,
+                "interval": [-0.01, 0.09],
+                "p": 0.12,
+                "p_holm": 0.12,
+                "differing": 300,
+                "needed": 4000,
+                "per_type": {
+                    name: {"a": 0.4, "b": 0.45, "difference": 0.05, "interval": [-0.1, 0.2], "support": 50}
+                    for name in types
+                },
+                "verdict": "No difference shows.",
+            }
+        ],
+        "notes": ["Each tagger is one training run."],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -52,8 +51,9 @@ def report_command(
 
     if as_json and target not in (None, "json"):
         raise InputError(f"--json and --to {target} exclude each other", mend="give one of them")
-    chosen = "json" if as_json else target
-    chosen = check_format(out, chosen or ("text" if out is None else None))
+    if as_json:
+        target = "json"
+    chosen = check_format(out, target or ("text" if out is None else None))
     if out is not None:
         check_file(out)
     context = build_context(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tagwright.errors import require
 from tagwright.report import show
 from tagwright.report.page import Page, segments
+from tagwright.report.page_figures import draw_figures
 from tagwright.report.palette import PALETTE
 
 if TYPE_CHECKING:
@@ -56,9 +57,12 @@ def render(context: Mapping[str, Any]) -> str:
         palette=PALETTE,
         style=markup(_asset("page.css")),
         script=markup(script),
-        figures={name: markup(svg) for name, svg in page.figures().items()},
+        figures={name: markup(svg) for name, svg in draw_figures(page).items()},
         errors_json=markup(_json(page.browser())),
-        **{key: context[key] for key in ("title", "version", "analysis", "bundle", "made", "data", "comparison")},
+        **{
+            key: context[key]
+            for key in ("title", "version", "analysis", "bundle", "made", "data", "comparison")
+        },
     )
 
 

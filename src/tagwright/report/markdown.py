@@ -50,7 +50,10 @@ def _summary(page: Page) -> Iterator[str]:
     yield "## Scores"
     yield _table(
         ["reading", "precision", "recall", "F1", "95% interval", "macro F1", "support"],
-        [[name, *_ratios(one), ratio(one.get("macro_f1")), whole(one["support"])] for name, _, one in page.readings],
+        [
+            [name, *_ratios(one), ratio(one.get("macro_f1")), whole(one["support"])]
+            for name, _, one in page.readings
+        ],
     )
     accuracy = ratio(page.scores["accuracy"])
     yield f"Token accuracy {accuracy}; words lost {whole(page.scores['lost_words'])}."
@@ -63,7 +66,13 @@ def _comparison(comparison: Mapping[str, Any] | None) -> Iterator[str]:
     yield _table(
         ["system", "F1", "95% interval", "precision", "recall"],
         [
-            [_plain(one["name"]), ratio(one["f1"]), interval(one["interval"]), ratio(one["precision"]), ratio(one["recall"])]
+            [
+                _plain(one["name"]),
+                ratio(one["f1"]),
+                interval(one["interval"]),
+                ratio(one["precision"]),
+                ratio(one["recall"]),
+            ]
             for one in comparison["systems"]
         ],
     )
@@ -138,7 +147,12 @@ def _calibration(page: Page) -> Iterator[str]:
     yield _table(
         ["score", "entities", "mean score", "right"],
         [
-            [f"{one['low']:.1f} to {one['high']:.1f}", whole(one["count"]), ratio(one["score"]), ratio(one["precision"])]
+            [
+                f"{one['low']:.1f} to {one['high']:.1f}",
+                whole(one["count"]),
+                ratio(one["score"]),
+                ratio(one["precision"]),
+            ]
             for one in calibration["bins"]
             if one["count"]
         ],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tagwright.report import plots
 from tagwright.report.page_data import Lines, Table, data_findings, data_tables
-from tagwright.report.plots import Bar
-from tagwright.report.show import ratio, visible, whole
+from tagwright.report.plots import NOTHING
+from tagwright.report.show import ratio, visible
 
 __all__ = ["READINGS", "Page", "segments"]
 
@@ -79,7 +78,9 @@ class Page:
     @property
     def readings(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         """Name, meaning and scores of each reading."""
-        return [(name, meaning, self.scores[name]) for name, meaning in READINGS.items() if name in self.scores]
+        return [
+            (name, meaning, self.scores[name]) for name, meaning in READINGS.items() if name in self.scores
+        ]
 
     @property
     def types(self) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
@@ -108,15 +109,13 @@ class Page:
         """The types of either side that an error can have."""
         errors = [error for example in self.analysis["examples"] for error in example["errors"]]
         found = {
-            side: {_text(error[f"{side}_type"]) or plots.NOTHING for error in errors}
+            side: {_text(error[f"{side}_type"]) or NOTHING for error in errors}
             for side in ("gold", "predicted")
         }
         order = [visible(name) for name, _, _ in self.types]
         for names in found.values():
-            order += sorted(names - set(order) - {plots.NOTHING})
-        return {
-            side: [name for name in [*order, plots.NOTHING] if name in names] for side, names in found.items()
-        }
+            order += sorted(names - set(order) - {NOTHING})
+        return {side: [name for name in [*order, NOTHING] if name in names] for side, names in found.items()}
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -152,45 +151,17 @@ class Page:
         """What the checks of the data found."""
         return data_findings(self.context["data"])
 
-    def figures(self) -> dict[str, str]:
-        """Draw the figures: SVG by name; those that have nothing to show are left out."""
-        drawn = {"types": self._draw_types(), "classes": self._draw_classes()}
-        confused = self.analysis["confusion"]
-        if len(confused["gold"]) > 1:
-            drawn["confusion"] = plots.confusion(
-                "confusion",
-                "Confusion of types",
-                "Rows are gold types, columns predicted types; the table below holds the numbers.",
-                confused,
-                shares=self.analysis["confusion"].get("shares") or _shares(confused["counts"]),
-            )
-        for number, part in enumerate(self.analysis["slices"]):
-            drawn[f"slice{number}"] = _draw_slice(f"slice{number}", part)
-        calibration = self.analysis.get("calibration")
-        if calibration and calibration["entities"]:
-            drawn["reliability"] = plots.reliability(
-                "reliability",
-                "Reliability of scores",
-                "How often entities of a score are right, against the score. On the diagonal, the score is the truth.",
-                calibration["bins"],
-            )
-            drawn["thresholds"] = plots.thresholds(
-                "thresholds",
-                "Precision, recall and F1 against a threshold",
-                "What is left when entities that score under a threshold are dropped.",
-                calibration["curve"],
-            )
-        return drawn | self._draw_history() | self._draw_differences()
-
     def browser(self) -> dict[str, Any]:
         """Return what the page's script needs to list and filter errors, every text made visible."""
-        examples, errors = [], []
+        examples: list[dict[str, Any]] = []
+        errors: list[list[Any]] = []
         for example in self.analysis["examples"]:
             for error in example["errors"]:
+                place = len(examples)
                 errors.append(
                     [
-                        len(examples),
-                        error["class"],
+                        place,
+                        visible(error["class"]),
                         error.get("golds", [error["gold"]]),
                         error.get("predictions", [error["predicted"]]),
                         *(_text(error[key]) for key in ("gold_type", "predicted_type", "form")),
@@ -207,65 +178,6 @@ class Page:
             )
         confused = {side: [*map(visible, self.analysis["confusion"][side])] for side in ("gold", "predicted")}
         return {"examples": examples, "errors": errors, "confused": confused}
-
-    def _draw_types(self) -> str:
-        rows = [
-            Bar(
-                name,
-                one["f1"],
-                ratio(one["f1"]),
-                one.get("f1_interval"),
-                tip=f"{name}: F1 {ratio(one['f1'])}, {whole(one['support'])} gold entities",
-            )
-            for name, one, _ in self.types
-        ]
-        return plots.bars(
-            "types", "F1 of each type", "Bars are F1, lines across them 95% intervals; the table has the numbers.", rows
-        )
-
-    def _draw_classes(self) -> str:
-        rows = [Bar(one["name"], one["count"], whole(one["count"])) for one in self.classes]
-        limit = max([one["count"] for one in self.classes] or [0]) or 1
-        return plots.bars(
-            "classes", "Errors of each class", "How many errors there are of each class.", rows, limit=limit + 1e-9
-        )
-
-    def _draw_history(self) -> dict[str, str]:
-        drawn = {}
-        losses = self.made.get("losses") or self.history
-        for name, title, points, key in (
-            ("loss", "Training loss", losses, "loss"),
-            ("validation", "F1 on validation", self.history, "f1"),
-        ):
-            if any(point.get(key) is not None for point in points):
-                drawn[name] = plots.history(
-                    name,
-                    title,
-                    f"{title} against training steps.",
-                    points,
-                    key=key,
-                    label=title,
-                    best_step=self.made.get("best_step") if key == "f1" else None,
-                )
-        return drawn
-
-
-    def _draw_differences(self) -> dict[str, str]:
-        drawn = {}
-        comparison = self.context["comparison"]
-        for number, pair in enumerate(comparison["pairs"] if comparison else ()):
-            rows = [
-                Bar(name, one["difference"], f"{one['difference']:+.4f}", one["interval"])
-                for name, one in pair["per_type"].items()
-            ]
-            drawn[f"differences{number}"] = plots.differences(
-                f"differences{number}",
-                "Difference of F1 by type",
-                "Points are differences, lines their 95% intervals; the table has the numbers.",
-                rows,
-                sides=(f"{pair['a']} better", f"{pair['b']} better"),
-            )
-        return drawn
 
 
 def segments(example: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -304,27 +216,6 @@ def segments(example: Mapping[str, Any]) -> list[dict[str, Any]]:
     return parts
 
 
-def _draw_slice(name: str, part: Mapping[str, Any]) -> str:
-    rows = [
-        Bar(
-            row["name"],
-            row["f1"],
-            f"{ratio(row['f1'])} ({whole(row['support'])})",
-            row.get("f1_interval"),
-            tip=f"{row['name']}: F1 {ratio(row['f1'])}, {whole(row['support'])} gold entities",
-        )
-        for row in part["rows"]
-    ]
-    return plots.bars(
-        name, part["title"], f"F1 and the number of gold entities by {part['name']}.", rows
-    )
-
-
-def _shares(counts: Sequence[Sequence[int]]) -> list[list[float]]:
-    """Scale the colours of a heat map: each cell by its row."""
-    return [[count / (sum(row) or 1) for count in row] for row in counts]
-
-
 def _fact(value: Any) -> str:
     if value is None:
         return ""
@@ -345,5 +236,3 @@ def _toml(recipe: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 def _text(value: str | None) -> str | None:
     return None if value is None else visible(value)
-
-

@@ -33,10 +33,14 @@ def data_tables(data: Mapping[str, Any]) -> list[Table]:
     splits: Mapping[str, Mapping[str, Any]] = data["splits"]
     head = ["", *splits]
     sizes = [
-        [name, *(whole(split[name]) for split in splits.values())] for name in ("sentences", "words", "mentions")
+        [name, *(whole(split[name]) for split in splits.values())]
+        for name in ("sentences", "words", "mentions")
     ]
     sizes += [
-        [f"words in a sentence, {label}", *(whole(split["words_per_sentence"][key]) for split in splits.values())]
+        [
+            f"words in a sentence, {label}",
+            *(whole(split["words_per_sentence"][key]) for split in splits.values()),
+        ]
         for key, label in _LENGTHS.items()
     ]
     types = dict.fromkeys(label for split in splits.values() for label in split["types"])
@@ -79,7 +83,10 @@ def data_findings(data: Mapping[str, Any]) -> list[Lines]:
         Lines(
             f"{whole(one['count'])} {one['what']}",
             one["meaning"],
-            [": ".join(part for part in (example["where"], example["text"]) if part) for example in one["examples"]],
+            [
+                ": ".join(part for part in (example["where"], example["text"]) if part)
+                for example in one["examples"]
+            ],
         )
         for one in data.get("findings") or ()
     ]

@@ -34,12 +34,12 @@ def interval(bounds: Sequence[float] | None, *, signs: bool = False) -> str:
 
 
 def visible(text: str) -> str:
-    """Write as escapes what no reader can see or what would turn the text around it.
+    r"""Write as escapes what no reader can see or what would turn the text around it.
 
     Those are control characters, lone surrogates, noncharacters and marks of writing direction.
 
-    >>> visible("a\\x00b\\u202ec")
-    'a\\\\x00b\\\\u202ec'
+    >>> visible("a\x00b\u202ec")
+    'a\\x00b\\u202ec'
     """
     if text.isascii() and text.isprintable():
         return text

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from tagwright.errors import require
@@ -23,7 +23,7 @@ Draw = Callable[["Figure", dict[str, str]], None]
 """Draws on a figure; the second argument takes, by an artist's gid, what is shown while the pointer is on it."""
 
 _VARIABLES = {mark(name): f"var(--{name})" for name in PALETTE}
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text: it can be read out, found and shown in any script
     "svg.hashsalt": "tagwright",
     "text.parse_math": False,
@@ -137,5 +137,3 @@ def _attribute(key: str, value: str, name: str) -> str:
     if key in ("style", "fill", "stroke"):
         value = re.sub(r"#[0-9a-f]{6}", lambda found: _VARIABLES.get(found[0], found[0]), value)
     return value
-
-

@@ -84,7 +84,9 @@ def check_format(out: Path | None, to: str | None = None) -> str:
         to = "html" if out is None else FORMATS.get(out.suffix.lower(), "")
         if not to:
             raise InputError(
-                f"the ending {out.suffix!r} names no format" if out and out.suffix else "the file has no ending",
+                f"the ending {out.suffix!r} names no format"
+                if out and out.suffix
+                else "the file has no ending",
                 where=str(out),
                 mend=f"end it in {', '.join(FORMATS)}, or name a format with --to",
             )
@@ -211,7 +213,9 @@ def _read(
 def _recorded_source(recorded: Mapping[str, Any]) -> str:
     source = recorded.get("source")
     if not source:
-        raise InputError("the tagger does not say what it was trained on", mend="name labelled data with --data")
+        raise InputError(
+            "the tagger does not say what it was trained on", mend="name labelled data with --data"
+        )
     source = str(source)
     if source not in CATALOG and not source.startswith("hub:") and not Path(source).exists():
         raise InputError(

@@ -84,8 +84,8 @@
       const style = names.filter(Boolean).join(" ");
       line.append(style ? make("span", style, text) : text);
       const next = example.segments[place + 1];
-      if (g !== null && (!next || next[1] !== g)) line.append(make("span", "tag gold", `gold ${example.gold[g]}`));
-      if (p !== null && (!next || next[2] !== p)) line.append(make("span", "tag predicted", `said ${example.predicted[p]}`));
+      if (g !== null && (!next || next[1] !== g)) line.append(" ", make("span", "tag gold", `gold ${example.gold[g]}`));
+      if (p !== null && (!next || next[2] !== p)) line.append(" ", make("span", "tag predicted", `said ${example.predicted[p]}`));
     });
     return line;
   };
@@ -159,11 +159,11 @@
     byId("browse").scrollIntoView();
     fields.class.focus({ preventScroll: true });
   };
-  for (const head of document.querySelectorAll("th[data-filter]")) {
+  for (const head of document.querySelectorAll("th[data-class]")) {
     const button = make("button", "read", head.textContent);
     button.type = "button";
     button.title = "Read these errors";
-    button.addEventListener("click", () => read(JSON.parse(head.dataset.filter)));
+    button.addEventListener("click", () => read({ class: head.dataset.class }));
     head.replaceChildren(button);
   }
   for (const cell of document.querySelectorAll("[id^=confusion-cell]")) {
@@ -174,4 +174,5 @@
   }
   filter();
   byId("browser").hidden = false;
+  byId("no-script").hidden = true;
 })();
