@@ -118,6 +118,7 @@ def test_flags_of_the_data_are_settings(asked):
         ("--shares a 1", "--shares: 'a' is no number; write them as in --shares 0.1 0.25 0.5 1"),
         ("--shares 0.1,,1", "--shares: '' is no number"),
         ("one.toml two.toml", "'one.toml' and 'two.toml' cannot both be the recipe"),
+        ("guide 0.5", "'0.5' is no recipe; for shares write --shares 0.5"),
         ("--shares", "option '--shares' requires an argument"),
         ("--seeds many", "invalid value for '--seeds'"),
     ],

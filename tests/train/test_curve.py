@@ -244,6 +244,17 @@ def test_data_without_validation_is_held_out_once(encoder, tmp_path):
     ]
 
 
+def test_documents_are_drawn_whole(encoder, tmp_path):
+    path = tmp_path / "train.conll"
+    blocks = [conll(sentences(6, seed)) for seed in range(8)]
+    path.write_text("".join(f"# newdoc id = d{number}\n{block}" for number, block in enumerate(blocks)))
+    made = drawn(
+        path, encoder, tmp_path / "out", seeds=1, settings=SETTINGS | {"data.validation_share": 0.25}
+    )
+    assert (made.unit, made.sentences) == ("document", 36)
+    assert [point.sentences for point in made.points] == [18, 36]
+
+
 def test_test_is_scored_where_it_is_asked_for(corpus, encoder, tmp_path):
     made = drawn(corpus, encoder, tmp_path / "out", shares=(1,), seeds=1, split="test")
     spans = sum(tag.startswith("B-") for words in sentences(16, 2) for _, tag in words)

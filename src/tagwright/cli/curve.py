@@ -18,7 +18,7 @@ def curve_command(
     recipe: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RECIPE]",
+            metavar="RECIPE",
             help="A TOML file or a built-in recipe: default, guide; further numbers belong to --shares.",
         ),
     ] = None,
@@ -108,10 +108,12 @@ def _sort_out(words: list[str], shares: list[str]) -> tuple[str | None, list[flo
     named = []
     for word in words:
         parts = [_number(part) for part in word.split(",")]
-        if shares and all(part is not None for part in parts):
-            numbers += [part for part in parts if part is not None]
-        else:
+        if None in parts:
             named.append(word)
+            continue
+        if not shares:
+            raise InputError(f"{word!r} is no recipe", mend=f"for shares write --shares {word}")
+        numbers += [part for part in parts if part is not None]
     if len(named) > 1:
         raise InputError(f"{named[0]!r} and {named[1]!r} cannot both be the recipe", mend="name one")
     return (named[0] if named else None), numbers

@@ -1,9 +1,11 @@
 """What a learning curve allows to say about more labels, in numbers and in words.
 
 Each seed draws its own nested parts of the training data, so a difference between two sizes is taken within each
-seed, and its interval is Student's over the seeds. What comes next is read off a line in log2(sentences) through
-the last sizes: locally, a power law (Hestness et al. 2017, arXiv:1712.00409; Viering and Loog 2022,
-arXiv:2103.10948) is such a line, and three or four sizes do not tell its three parameters apart.
+seed, and its interval is Student's over the seeds. What comes next is read off a line in log2(sentences): error falls
+about as a power of the amount of data (Hestness et al. 2017, arXiv:1712.00409; Viering and Loog 2022,
+arXiv:2103.10948), which over a doubling or two is nearly such a line, and three or four sizes with a few seeds do not
+tell the three parameters of a power law apart. Since curves bend downwards, the line runs through the last two
+doublings or, if that is less steep, the last one alone.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What twice as many sentences would bring if the line through the last sizes went on.
+    """What twice as many sentences would bring if F1 went on along a line through the last sizes.
 
     Attributes:
         sentences: twice the largest size.
@@ -150,7 +152,7 @@ def judge(sentences: Values, f1: Values, *, support: int, split: str = "validati
         words = f"One seed cannot tell: {moved}, and nothing says how much of that is chance; give --seeds 3."
         return Judgement("one seed", words, change)
     low, high = (bound / change.doublings for bound in change.interval)
-    forecast = _forecast(sentences, f1, step)
+    forecast = _forecast(sentences, f1, change, step)
     if high < 0:
         words = (
             f"More labels of this kind made it worse: {moved}. Look at the data (tagwright inspect) and at the"
@@ -220,22 +222,26 @@ def _last_change(sentences: Values, f1: Values, step: float) -> Change:
     )
 
 
-def _forecast(sentences: Values, f1: Values, step: float) -> Forecast:
+def _forecast(sentences: Values, f1: Values, change: Change, step: float) -> Forecast:
     """Fit a line in log2(sentences) for each seed; its slope is the gain of a doubling."""
+    assert change.interval is not None
     places = np.log2(sentences)
     recent = ((places[-1] - places).mean(axis=1) <= _RECENT) & (f1.min(axis=1) >= WORTH)
     recent[-2:] = True
-    places, f1 = places[recent], f1[recent]
-    places = places - places.mean(axis=0)
-    spread = (places**2).sum(axis=0)
-    slopes = (places * f1).sum(axis=0) / spread
-    low, high = interval_of_mean(slopes, step / float(np.sqrt(spread.mean()))) or (-math.inf, math.inf)
+    centred = places[recent] - places[recent].mean(axis=0)
+    spread = (centred**2).sum(axis=0)
+    slopes = (centred * f1[recent]).sum(axis=0) / spread
+    gain, sizes = float(slopes.mean()), int(recent.sum())
+    low, high = interval_of_mean(slopes, step / float(np.sqrt(spread.mean()))) or change.interval
+    if change.f1 / change.doublings <= gain:
+        gain, sizes = change.f1 / change.doublings, 2
+        low, high = (bound / change.doublings for bound in change.interval)
     room = 1 - float(f1[-1].mean())
     return Forecast(
         sentences=2 * float(sentences[-1].mean()),
-        gain=min(float(slopes.mean()), room),
+        gain=min(gain, room),
         interval=(min(low, room), min(high, room)),
-        sizes=int(recent.sum()),
+        sizes=sizes,
     )
 
 
@@ -265,8 +271,11 @@ def _moved(change: Change) -> str:
 
 def _foretell(forecast: Forecast, last: float) -> str:
     low, high = forecast.interval
+    line = (
+        "at that rate" if forecast.sizes == 2 else f"along the line through the last {forecast.sizes} sizes"
+    )
     caution = "; curves flatten, so expect less rather than more" if forecast.gain > 0 else ""
     return (
-        f"If the line through the last {forecast.sizes} sizes went on, {forecast.sentences:,.0f} sentences would"
-        f" bring {forecast.gain:+.4f} ({low:+.4f} to {high:+.4f}) on {last:.4f}{caution}."
+        f"If F1 went on {line}, {forecast.sentences:,.0f} sentences would bring {forecast.gain:+.4f}"
+        f" ({low:+.4f} to {high:+.4f}) on {last:.4f}{caution}."
     )
