@@ -27,7 +27,8 @@ def bundle_probabilities(
         splits: which splits; None takes `splits_to_judge`.
 
     Returns:
-        For each split float32, shape (words, the tagger's labels), and the tagger's labels.
+        For each split float32, shape (words, the tagger's labels), with NaN for words that were cut; and the
+        tagger's labels.
 
     Raises:
         InputError: no such bundle or split, or the tags are of another kind than the tagger's.
@@ -38,7 +39,9 @@ def bundle_probabilities(
         tagged = tag_split(tagger, corpus, split=split, log_probabilities=True)
         if tagged.log_probabilities is None:
             raise RuntimeError("tag_split left out the probabilities that were asked for")
-        found[split] = np.exp(tagged.log_probabilities), tagger.labels
+        probabilities = np.exp(tagged.log_probabilities)
+        probabilities[tagged.probabilities == 0] = np.nan  # cut words, which the tagger has not seen
+        found[split] = probabilities, tagger.labels
     return found
 
 
