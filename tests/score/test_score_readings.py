@@ -7,7 +7,7 @@ import pytest
 from tagwright.score.counts import Matches, Scores, score, score_tags
 from tagwright.tags import LabelMap, Scheme, offsets_of
 
-LABELS = LabelMap.from_types(["per", "loc"], Scheme.IOB2)
+LABELS = LabelMap.from_types(["per", "loc", "grp"], Scheme.IOB2)
 
 
 def count(gold: str, predicted: str, words: str = "", documents: list[str | None] | None = None) -> Scores:
@@ -42,6 +42,23 @@ def test_rules(gold: str, predicted: str, boundary: str, by_type: str, partial: 
         assert {name for name, number in counts.items() if number} == {expected}
         right = {"correct": 1.0, "partial": 0.5}.get(expected, 0.0)
         assert (reading.precision, reading.recall, reading.f1) == (right, right, right)
+
+
+def test_the_example_of_the_page() -> None:
+    scores = count(
+        "B-per I-per O B-per I-per O B-loc | B-per I-per O B-grp I-grp O",
+        "B-per I-per O O B-per O B-per | O O O B-loc I-loc B-grp",
+        words="Ada Lovelace met Charles Babbage in London | Ada Lovelace joined Royal Society Monday",
+    )
+    written = scores.to_dict()
+    counts = [
+        [written[name][key] for key in ("correct", "incorrect", "partial", "missed", "spurious")]
+        for name in ("boundary", "type", "partial")
+    ]
+    assert counts == [[3, 1, 0, 1, 1], [2, 2, 0, 1, 1], [3, 0, 1, 1, 1]]
+    ratios = [written[name]["f1"] for name in ("lenient", "strict", "boundary", "type", "partial", "surface")]
+    assert ratios == pytest.approx([0.2, 0.2, 0.6, 0.4, 0.7, 2 / 9])
+    assert (written["surface"]["precision"], written["surface"]["recall"]) == (0.2, 0.25)
 
 
 def test_a_pair_is_one_to_one() -> None:

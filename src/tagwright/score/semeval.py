@@ -86,17 +86,26 @@ class Matches:
     @property
     def precision(self) -> float:
         """Share of the predicted spans that are correct, partial ones counted half."""
-        return ratio(2 * self.predicted_correct + self.predicted_partial, 2 * self.predicted)
+        return ratio(self._halves_predicted, 2 * self.predicted)
 
     @property
     def recall(self) -> float:
         """Share of the gold spans that were found, partial ones counted half."""
-        return ratio(2 * self.correct + self.partial, 2 * self.gold)
+        return ratio(self._halves, 2 * self.gold)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall."""
-        return ratio(2 * self.precision * self.recall, self.precision + self.recall)
+        found, right = self._halves, self._halves_predicted
+        return ratio(found * right, right * self.gold + found * self.predicted)  # counts, so that it is exact
+
+    @property
+    def _halves(self) -> int:
+        return 2 * self.correct + self.partial
+
+    @property
+    def _halves_predicted(self) -> int:
+        return 2 * self.predicted_correct + self.predicted_partial
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ratios, unrounded, the support and the five counts."""

@@ -90,9 +90,11 @@ def compare_forms(
         words: every word, one sentence after another.
         types: the name of each number in `Spans.types`.
     """
-    forms = _forms(predicted, words, types)
+    in_gold = {form: form for form in _forms(gold, words, types)}
+    # Equal forms are kept once, whichever sets they are in.
+    forms = [in_gold.get(form, form) for form in _forms(predicted, words, types)]
     return Surface(
-        frozenset(_forms(gold, words, types)),
+        frozenset(in_gold),
         frozenset(forms),
         frozenset(forms[place] for place in np.flatnonzero(correct).tolist()),
     )
