@@ -6,6 +6,25 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+FOUND = (
+    "duplicates_across",
+    "duplicate_groups",
+    "near_duplicates",
+    "inconsistent_forms",
+    "odd_words",
+    "unbalanced_spans",
+    "rare_types",
+    "missing_types",
+    "unseen_words",
+    "long_sentences",
+)
+"""The lists of a data summary that are empty here."""
+
+CLASSES = (
+    "correct", "missed", "spurious", "wrong type", "too long", "too short", "shifted", "split", "merged",
+)  # fmt: skip
+"""The names of the classes of errors."""
+
 TYPES = ("location", "person", "product")
 
 HOSTILE = (
@@ -94,17 +113,6 @@ def example(
 
 def analysis(types: Sequence[str] = TYPES, examples: int = 60) -> dict[str, Any]:
     """What `Analysis.to_dict()` gives."""
-    names = (
-        "correct",
-        "missed",
-        "spurious",
-        "wrong type",
-        "too long",
-        "too short",
-        "shifted",
-        "split",
-        "merged",
-    )
     kinds = itertools.cycle(("missed", "wrong type"))
     shown = [
         example(number, ("Massive", "Attack", "played", "in", f"Bristol{number}"), types, next(kinds))
@@ -131,7 +139,7 @@ def analysis(types: Sequence[str] = TYPES, examples: int = 60) -> dict[str, Any]
                     "count": 11 * place,
                     "per_type": dict.fromkeys(types, place),
                 }
-                for place, name in enumerate(names)
+                for place, name in enumerate(CLASSES)
             ]
         },
         "confusion": {"gold": sides, "predicted": sides, "counts": counts},
@@ -164,6 +172,7 @@ def analysis(types: Sequence[str] = TYPES, examples: int = 60) -> dict[str, Any]
         ],
         "confident": [one for one in shown if one["errors"][0]["score"]][:20],
         "examples": shown,
+        "examples_left_out": 0,
         "calibration": {
             "entities": 672,
             "ece": 0.0821,
@@ -217,6 +226,10 @@ def data_summary(types: Sequence[str] = TYPES) -> dict[str, Any]:
         ],
         "encoder": None,
         "max_pieces": None,
+        "sha256": "da04" * 16,
+        "labels": ["O", *(f"{role}-{label}" for label in types for role in "BI")],
+        **{key: [] for key in FOUND},
+        "label_errors": None,
         "duplicates": {"train": {"copies": 103, "groups": 90, "conflicting": 11}},
         "findings": [
             {

@@ -75,6 +75,13 @@ def test_everything_is_on_the_page(page):
         assert part in text
 
 
+def test_the_recipe_stands_in_lines(page):
+    [recipe] = re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
+    assert recipe.strip().split("\n") == [
+        "[train]", "epochs = 3.0", "seed = 42", "", "[model]", "encoder = &#34;minilm&#34;",
+    ]  # fmt: skip
+
+
 def test_what_is_not_there_leaves_no_trace():
     empty = context(data=None, made={})
     empty["analysis"] |= {"slices": [], "examples": [], "frequent": [], "confident": [], "calibration": None}

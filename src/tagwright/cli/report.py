@@ -53,9 +53,9 @@ def report_command(
         raise InputError(f"--json and --to {target} exclude each other", mend="give one of them")
     if as_json:
         target = "json"
-    chosen = check_format(out, target or ("text" if out is None else None))
     if out is not None:
         check_file(out)
+    chosen = check_format(out, target or ("text" if out is None else None))
     context = build_context(
         bundle,
         data,

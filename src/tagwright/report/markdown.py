@@ -12,7 +12,10 @@ from tagwright.report.show import interval, ratio, visible, whole
 
 __all__ = ["to_markdown"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+|~$!&:@^=-])")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~$&]|:(?=\S)|^[-+=#]|(?<=^\d)[.)]")
+_REFERENCE = re.compile(r"[@#]\w")
+"""What a forge takes for the name of a person or the number of an issue, however it is escaped."""
+
 _FREQUENT = 10
 
 
@@ -175,14 +178,10 @@ def _made(page: Page) -> Iterator[str]:
     yield "## How it was made"
     yield "\n".join(f"- {_plain(name)}: {_code(value)}" for name, value in page.facts)
     if page.recipe:
-        yield f"```toml\n{_lines(page.recipe)}\n```"
+        lines = (line.replace("```", "'''") for line in page.recipe)  # none of them ends the fence
+        yield "\n".join(["```toml", *lines, "```"])
     if page.versions:
-        yield ", ".join(f"{name} {_code(value)}" for name, value in page.versions)
-
-
-def _lines(text: str) -> str:
-    """Make a text of several lines visible; no line of it ends a fence."""
-    return "\n".join(visible(line).replace("```", "'''") for line in text.split("\n"))
+        yield ", ".join(f"{_plain(name)} {_code(value)}" for name, value in page.versions)
 
 
 def _ratios(one: Mapping[str, Any]) -> list[str]:
@@ -197,7 +196,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence
 
 def _plain(text: str) -> str:
     """Write text that is no markup."""
-    return _SPECIAL.sub(r"\\\1", visible(text))
+    shown = visible(text)
+    return _code(shown) if _REFERENCE.search(shown) else _SPECIAL.sub(r"\\\g<0>", shown)
 
 
 def _code(text: str) -> str:

@@ -137,9 +137,9 @@ class Page:
         return list((self.made.get("versions") or {}).items())
 
     @property
-    def recipe(self) -> str:
-        """The recipe that the tagger was trained with, as TOML; fields that are not set are left out."""
-        return "\n\n".join(_toml(self.made.get("recipe") or {}))
+    def recipe(self) -> list[str]:
+        """The recipe that the tagger was trained with, as lines of TOML; fields that are not set are left out."""
+        return [visible(line) for line in _toml(self.made.get("recipe") or {})]
 
     @property
     def data_tables(self) -> list[Table]:
@@ -225,13 +225,11 @@ def _fact(value: Any) -> str:
 
 
 def _toml(recipe: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for section, fields in recipe.items():
-        lines = [
-            f"{name} = {json.dumps(value, ensure_ascii=False)}"
-            for name, value in fields.items()
-            if value is not None
-        ]
-        yield "\n".join([f"[{section}]", *lines])
+    for number, (section, fields) in enumerate(recipe.items()):
+        yield from ("", f"[{section}]") if number else (f"[{section}]",)
+        for name, value in fields.items():
+            if value is not None:
+                yield f"{name} = {json.dumps(value, ensure_ascii=False)}"
 
 
 def _text(value: str | None) -> str | None:

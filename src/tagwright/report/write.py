@@ -61,9 +61,9 @@ def report(
         RunError: the file cannot be written.
     """
     path = None if out is None else Path(out)
-    chosen = check_format(path, to)
     if path is not None:
         check_file(path)
+    chosen = check_format(path, to)
     context = build_context(
         bundle, data, against=against, split=split, precision=precision, settings=settings
     )
