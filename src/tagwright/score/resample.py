@@ -283,7 +283,9 @@ def merge_kinds(rows: Counts, times: Counts) -> tuple[Counts, Counts]:
     rows, times = rows[times > 0], times[times > 0]
     if not rows.size:
         return rows[:1], times.sum(keepdims=True)[: len(rows)]
-    merged, inverse = np.unique(rows, axis=0, return_inverse=True)
-    sums = np.zeros(len(merged), dtype=np.int64)
-    np.add.at(sums, inverse.reshape(-1), times)
-    return merged, sums
+    width = next(size for size in (1, 2, 4, 8) if rows.max() < 1 << (8 * size - 1))
+    # As big-endian bytes, rows sort as their numbers do, and several times as fast.
+    keys = np.ascontiguousarray(rows.astype(f">u{width}")).view(f"S{width * rows.shape[1]}").ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    sums = np.bincount(inverse, weights=times, minlength=len(first)).astype(np.int64)
+    return rows[first], sums
