@@ -212,19 +212,13 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         self.model.eval()
         scores = self.score(self.validation)
         self.last_scores = scores
-        values = scores.to_dict()
-        metrics = {
-            f"{metric_key_prefix}_f1": values["lenient"]["f1"],
-            f"{metric_key_prefix}_precision": values["lenient"]["precision"],
-            f"{metric_key_prefix}_recall": values["lenient"]["recall"],
-            f"{metric_key_prefix}_strict_f1": values["strict"]["f1"],
-            f"{metric_key_prefix}_accuracy": values["accuracy"],
-        }
+        lenient = scores.lenient.micro
+        ratios = {"f1": lenient.f1, "precision": lenient.precision, "recall": lenient.recall}
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in ratios.items()}
+        metrics[f"{metric_key_prefix}_strict_f1"] = scores.strict.f1
+        metrics[f"{metric_key_prefix}_accuracy"] = scores.accuracy
         self.history.evaluated(
-            self.state.global_step,
-            epoch=self.state.epoch,
-            learning_rate=self._rate(),
-            **{name: values["lenient"][name] for name in ("precision", "recall", "f1")},
+            self.state.global_step, epoch=self.state.epoch, learning_rate=self._rate(), **ratios
         )
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
