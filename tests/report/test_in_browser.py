@@ -266,6 +266,17 @@ def test_hostile_texts_are_shown_and_do_nothing(visit, tmp_path):
     assert not shown.count().startswith("0 of")
 
 
+def test_a_tagger_without_errors(visit, tmp_path):
+    perfect = context()
+    perfect["analysis"] |= {"examples": [], "confident": [], "frequent": []}
+    path = tmp_path / "perfect.html"
+    path.write_text(render(perfect), encoding="utf-8")
+    page = visit(path).page
+    assert page.get_by_text("Here everything is right.").is_visible()
+    assert page.get_by_role("link", name="Error list").count() == 0
+    page.get_by_role("button", name="Switch between light and dark").click()
+
+
 def test_thousands_of_errors_are_filtered_at_once(visit, tmp_path):
     path = tmp_path / "many.html"
     path.write_text(render(context(examples=8000)), encoding="utf-8")

@@ -137,6 +137,8 @@ def history(
         axes.grid(visible=True, axis="y")
         axes.set_xlim(0, max(steps, default=1) or 1)
         axes.margins(y=0.12)
+        if key == "loss":
+            axes.set_ylim(bottom=0)
         axes.locator_params(nbins=5)
         axes.tick_params(length=0, labelcolor=mark("muted"), labelsize=11)
         axes.spines["left"].set_visible(False)

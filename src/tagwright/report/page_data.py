@@ -31,7 +31,7 @@ class Lines(NamedTuple):
 def data_tables(data: Mapping[str, Any]) -> list[Table]:
     """Return what a data summary counts, one column a split."""
     splits: Mapping[str, Mapping[str, Any]] = data["splits"]
-    head = ["", *splits]
+    head = ["what", *splits]
     sizes = [
         [name, *(whole(split[name]) for split in splits.values())]
         for name in ("sentences", "words", "mentions")
@@ -62,7 +62,7 @@ def data_tables(data: Mapping[str, Any]) -> list[Table]:
                 ("in_train_casefold", "form and type in train, in any case"),
             )
         ]
-        tables.append(Table("Mentions that training has seen", ["", *overlap], rows))
+        tables.append(Table("Mentions that training has seen", ["what", *overlap], rows))
     duplicates = data.get("duplicates") or {}
     if duplicates:
         rows = [
@@ -73,7 +73,7 @@ def data_tables(data: Mapping[str, Any]) -> list[Table]:
                 ("conflicting", "groups labelled differently"),
             )
         ]
-        tables.append(Table("Sentences that occur more than once", ["", *duplicates], rows))
+        tables.append(Table("Sentences that occur more than once", ["what", *duplicates], rows))
     return tables
 
 

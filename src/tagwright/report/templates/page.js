@@ -84,8 +84,8 @@
       const style = names.filter(Boolean).join(" ");
       line.append(style ? make("span", style, text) : text);
       const next = example.segments[place + 1];
-      if (g !== null && (!next || next[1] !== g)) line.append(" ", make("span", "tag gold", `gold ${example.gold[g]}`));
-      if (p !== null && (!next || next[2] !== p)) line.append(" ", make("span", "tag predicted", `said ${example.predicted[p]}`));
+      if (g !== null && (!next || next[1] !== g)) line.append("\u00a0", make("span", "tag gold", `gold ${example.gold[g]}`));
+      if (p !== null && (!next || next[2] !== p)) line.append("\u00a0", make("span", "tag predicted", `said ${example.predicted[p]}`));
     });
     return line;
   };
