@@ -189,6 +189,20 @@ def test_a_missing_extra_is_one_line_before_the_work(call, trained, tmp_path, mo
     assert call(trained, "-o", tmp_path / "r.md")[0] == 0
 
 
+def test_a_full_disk_leaves_the_earlier_report(trained, tmp_path, monkeypatch):
+    file = tmp_path / "r.md"
+    file.write_text("of yesterday")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tagwright.report.write.os.replace", full)
+    with pytest.raises(tw.TagwrightError, match=r"r\.md: cannot be written: No space left on device"):
+        tw.report(trained, out=file)
+    assert file.read_text() == "of yesterday"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.md"]
+
+
 def test_from_python(trained, corpus, tmp_path):
     page = tw.report(trained)
     assert page.startswith("<!doctype html>")

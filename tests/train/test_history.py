@@ -84,11 +84,18 @@ def test_a_missing_extra_is_a_notice(corpus, encoder, tmp_path, monkeypatch):
     assert not (result.path / "report.html").exists()
 
 
-def test_a_report_that_fails_does_not_fail_the_run(corpus, encoder, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ZeroDivisionError("of all\nthings"), "ZeroDivisionError: of all things"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
+)
+def test_a_report_that_fails_does_not_fail_the_run(corpus, encoder, tmp_path, monkeypatch, error, reason):
     def fail(*_, **__):
-        raise ZeroDivisionError("of all\nthings")
+        raise error
 
     monkeypatch.setattr("tagwright.report.write.render_as", fail)
     result = run(corpus, encoder, tmp_path / "run", report=True, train__epochs=1)
-    assert result.notices[-1] == "no report was written: ZeroDivisionError: of all things"
+    assert result.notices[-1] == f"no report was written: {reason}"
     assert read_meta(result.path).made["steps"] == 6

@@ -128,5 +128,7 @@ def _draw_slice(name: str, part: Mapping[str, Any]) -> str:
 
 
 def _shares(counts: Sequence[Sequence[int]]) -> list[list[float]]:
-    """Scale the colours of a heat map: each cell by its row."""
-    return [[count / (sum(row) or 1) for count in row] for row in counts]
+    """Scale the colours of a heat map: each cell by its row, and all of them so that the strongest is 1."""
+    shares = [[count / (sum(row) or 1) for count in row] for row in counts]
+    strongest = max(map(max, shares)) or 1
+    return [[share / strongest for share in row] for row in shares]

@@ -185,6 +185,8 @@ def write_text(path: Path, text: str) -> None:
         if not special:
             os.replace(part, path.resolve())
     except OSError as error:
+        if not special:
+            part.unlink(missing_ok=True)
         raise RunError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
 
 

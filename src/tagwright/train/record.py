@@ -94,8 +94,10 @@ def write_report(run: Path, corpus: Corpus, *, precision: str, note: Callable[[s
         from tagwright.report.write import report
 
         path = report(run, corpus, out=run / REPORT, precision=precision)
-    except Exception as error:  # the run is complete and saved; a page about it must not fail it
+    except (Exception, KeyboardInterrupt) as error:  # the run is complete and saved; a page must not fail it
         reason = str(error) if isinstance(error, TagwrightError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, KeyboardInterrupt):
+            reason = "interrupted"
         note(f"no report was written: {' '.join(reason.split())}")
         return None
     note(f"the report is in {path}")
