@@ -249,11 +249,52 @@ def test_the_command(files: dict[str, Path], capsys: pytest.CaptureFixture[str])
 
 def test_other_words_are_noticed(files: dict[str, Path]) -> None:
     files["near"].write_text(files["near"].read_text().replace("w1", "W1", 1))
-    [notice] = tw.compare(*files.values(), rounds=10).notices
+    [notice] = tw.compare(*files.values(), rounds=100).notices
     assert notice == (
         "near: 1 word differs from gold at the same position, first"
         f" 'w1' ({files['gold']}:2) and 'W1' ({files['near']}:2)"
     )
+
+
+def test_another_scheme_or_other_types_are_noticed(files: dict[str, Path]) -> None:
+    gold, half, near = files.values()
+    near.write_text(near.read_text().replace("B-", "b-").replace("I-", "i-"))
+    scheme, types = tw.compare(gold, half, near, rounds=100).notices
+    assert scheme == "near: its tags are read in scheme io, gold's in iob2"
+    assert types == "near: none of its types is one of gold's ('b-person' for one; gold has 'person')"
+
+
+def test_tags_that_strict_does_not_count_are_noticed(files: dict[str, Path]) -> None:
+    gold, half, near = files.values()
+    near.write_text(near.read_text().replace("B-", "I-"))
+    [notice] = tw.compare(gold, half, near, reading="strict", rounds=100).notices
+    assert notice == (f"near: 29 tags stand where iob2 does not allow it, first 'I-person' ({near}:1)")
+    assert tw.compare(gold, half, near, rounds=100).notices == ()
+
+
+def test_mixed_tags_have_their_place(files: dict[str, Path]) -> None:
+    gold, half, near = files.values()
+    near.write_text(near.read_text().replace("w1\tB-location", "w1\tthere", 1))
+    with pytest.raises(InputError, match=rf"^{near}:\d+: the tag 'there' has no prefix"):
+        tw.compare(gold, half, near)
+
+
+def test_the_number_of_rounds() -> None:
+    [notice] = tw.compare(GOLD, HALF, NEAR, rounds=1).notices
+    assert notice.startswith("with so few rounds (1), intervals and p are rough")
+    with pytest.raises(InputError, match="more than 1,000,000 tell nothing more"):
+        tw.compare(GOLD, HALF, NEAR, rounds=10**9)
+
+
+def test_thousands_of_types_fit_in_memory() -> None:
+    gold = [[f"B-t{3 * number + place}" for place in range(3)] for number in range(1500)]
+    half = [["O"] * 3 if number % 2 else tags for number, tags in enumerate(gold)]
+    scores = tw.score(gold, half).to_dict()
+    assert "f1_interval" not in scores["lenient"]["per_type"]["t0"]
+    low, high = scores["f1_interval"]
+    assert low < scores["lenient"]["f1"] < high
+    system = tw.compare(gold, half, gold, rounds=100).systems[0]
+    assert system.interval == (low, high)
 
 
 def test_sentences_that_part(files: dict[str, Path]) -> None:

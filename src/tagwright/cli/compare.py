@@ -12,8 +12,8 @@ from tagwright.errors import InputError
 
 __all__ = ["compare_command"]
 
-_OF_DATA = ("repair", "misfits", "overlaps")
-"""Flags that say how data is read, and mean nothing for a gold file."""
+_OF_DATA = ("split", "precision", "repair", "misfits", "overlaps")
+"""Flags that say how data is read and tagged, and mean nothing for files of gold tags and predictions."""
 
 
 @with_data_settings
@@ -35,8 +35,13 @@ def compare_command(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option("--split", metavar="SPLIT", help="Which split of DATA: train, validation or test.")
-    ] = "test",
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="SPLIT",
+            help="Which split of DATA: train, validation or test.  [default: test]",
+        ),
+    ] = None,
     group: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,8 +59,9 @@ def compare_command(
     ] = 10_000,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the rounds.")] = 0,
     precision: Annotated[
-        str, typer.Option("--precision", metavar="P", help="Of the taggers: auto, fp32 or bf16.")
-    ] = "auto",
+        str | None,
+        typer.Option("--precision", metavar="P", help="Of the taggers: auto, fp32 or bf16.  [default: auto]"),
+    ] = None,
     as_json: AsJson = False,
     given: dict[str, Any],
 ) -> None:
@@ -70,19 +76,19 @@ def compare_command(
     from tagwright.report.terminal import show
     from tagwright.score.compare import compare
 
-    if data is None and (useless := [name for name in _OF_DATA if name in given]):
-        raise InputError(
-            f"--{useless[0]} says how --data is read, and there is none", mend=f"leave out --{useless[0]}"
-        )
+    if data is None:
+        used = {"split": split is not None, "precision": precision is not None, **dict.fromkeys(given, True)}
+        if useless := next((name for name in _OF_DATA if used.get(name)), None):
+            raise InputError(f"--{useless} is for --data, and there is none", mend=f"leave out --{useless}")
     comparison = compare(
         *(paths or ()),
         data=data,
-        split=split,
+        split=split or "test",
         groups=_read_groups(group) if group else None,
         reading=reading,
         rounds=rounds,
         seed=seed,
-        precision=precision,
+        precision=precision or "auto",
         settings=DataSettings(**given),
     )
     for notice in comparison.notices:

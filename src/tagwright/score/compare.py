@@ -17,6 +17,7 @@ from tagwright.score.resample import UnitCounts, f1_intervals, units_of
 from tagwright.score.seeds import collect_runs, compare_groups
 from tagwright.score.systems import Gold, Side, System, name_systems, read_sides
 from tagwright.score.tally import Tally
+from tagwright.score.units import MANY_TYPES
 from tagwright.score.verdict import ONE_RUN, SAME_SENTENCES, judge_systems, needed_units
 from tagwright.tags.scheme import Scheme
 from tagwright.tags.spans import Spans
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare"]
 
 LEVEL = 0.95
+
+FEW_ROUNDS, MOST_ROUNDS = 100, 1_000_000
+"""Below the one, intervals are noise; above the other, nothing changes but the time it takes."""
 
 
 def compare(
@@ -80,6 +84,11 @@ def compare(
         raise InputError(f"the seed is {seed}", mend="give 0 or more")
     if rounds < 1:
         raise InputError(f"{rounds} rounds were asked for", mend="give at least 1; 10000 is usual")
+    if rounds > MOST_ROUNDS:
+        raise InputError(
+            f"{rounds:,} rounds were asked for, and more than {MOST_ROUNDS:,} tell nothing more",
+            mend="give fewer; 10000 is usual",
+        )
     gold, systems = _take_gold(systems, data is not None, groups is not None)
     runs = {} if groups is None else collect_runs(groups)
     systems = tuple(chain.from_iterable(runs.values())) if runs else systems
@@ -114,6 +123,8 @@ def compare(
         for place, system in enumerate(systems)
     )
     notices = [*_all_notices(against, sides), *_suspicions(scores, systems)]
+    if rounds < FEW_ROUNDS:
+        notices.append(f"with so few rounds ({rounds}), intervals and p are rough: 10000 is usual")
     if runs:
         found, pairs = compare_groups(scores, bench)
         return Comparison(bench, scores, pairs, found, (SAME_SENTENCES,), tuple(notices))
@@ -126,8 +137,8 @@ class _Spans:
 
     def __init__(self, gold: Gold, sides: Sequence[Side]) -> None:
         self.types = sorted({name for side in (gold.side, *sides) for name in side.types})
-        # Where every word is a span, hardly two sentences have the same counts of each type.
-        self.worded = gold.labels.scheme is Scheme.WORD
+        # Where every word is a span, hardly two sentences have the same counts of each type; see also `MANY_TYPES`.
+        self.together = gold.labels.scheme is Scheme.WORD or len(self.types) > MANY_TYPES
         self.offsets = gold.offsets
         self.documents = gold.documents
         self.gold = gold.side.over(self.types)
@@ -138,7 +149,7 @@ class _Spans:
 
     def score(self, place: int, source: str | None, group: str | None, bench: Bench) -> SystemScore:
         side = self.sides[place]
-        if self.worded:
+        if self.together:
             rows, times = self.pair(side, side).rows()
             counts = UnitCounts(("",), rows[:, None, [0, 2, 3]], times)
         else:

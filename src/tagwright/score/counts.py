@@ -16,7 +16,7 @@ from tagwright.score.semeval import Matched, Matches, compare_spans
 from tagwright.score.surface import Surface, compare_forms
 from tagwright.score.survey import Survey
 from tagwright.score.tally import Reading, Tally
-from tagwright.score.units import Units
+from tagwright.score.units import MANY_TYPES, Units
 from tagwright.tags.labels import LabelMap
 from tagwright.tags.scheme import Scheme, rules_of
 from tagwright.tags.spans import IntArray, Labelled, Spans
@@ -82,7 +82,7 @@ def _count_spans(
     words: Sequence[str] | None,
     documents: Sequence[str | None] | None,
 ) -> Scores:
-    types, per_type = labels.types, labels.scheme is not Scheme.WORD
+    types, per_type = labels.types, labels.scheme is not Scheme.WORD and len(labels.types) <= MANY_TYPES
     lenient, strict = (
         (gold.spans(rules), predicted.spans(rules))
         for rules in (rules_of(labels.scheme, reading) for reading in ("lenient", "strict"))

@@ -8,7 +8,7 @@ from operator import ne
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError
 
-__all__ = ["first_difference", "parting_error"]
+__all__ = ["first_difference", "parting_error", "place_of"]
 
 
 def _place(rows: Rows, sentence: int, word: int) -> str:
@@ -42,9 +42,11 @@ def first_difference(gold: Rows, rows: Rows) -> str:
     """Show the first words that are not the same, with their places."""
     pairs = enumerate(map(ne, gold.words, rows.words))
     position = next(place for place, differs in pairs if differs)
-    shown = []
-    for side in (gold, rows):
-        offsets = side.offsets()
-        sentence = bisect_right(offsets, position) - 1
-        shown.append(f"{side.words[position]!r} ({_place(side, sentence, position - offsets[sentence])})")
-    return " and ".join(shown)
+    return " and ".join(f"{side.words[position]!r} ({place_of(side, position)})" for side in (gold, rows))
+
+
+def place_of(rows: Rows, position: int) -> str:
+    """Return the place of a word, counted from 0 over all sentences: `file:line`, or in words."""
+    offsets = rows.offsets()
+    sentence = bisect_right(offsets, position) - 1
+    return _place(rows, sentence, position - offsets[sentence])

@@ -20,7 +20,7 @@ from tagwright.data.rows import Rows
 from tagwright.errors import InputError
 from tagwright.model.bundle import read_meta
 from tagwright.predict.tagger import Tagger
-from tagwright.score.parting import first_difference, parting_error
+from tagwright.score.parting import first_difference, parting_error, place_of
 from tagwright.score.tagged import read_for, tag_split
 from tagwright.tags import LabelMap, Scheme, Spans, offsets_of
 from tagwright.tags.labels import scheme_of_ids
@@ -238,8 +238,10 @@ def _take_split(data: Any, split: str, tagger: Tagger | None, reading: str, sett
 
 def _gold_of(rows: Rows, labels: LabelMap, reading: str, settings: DataSettings) -> Gold:
     offsets = offsets_of(rows.lengths)
-    spans = labels.spans(labels.ids(rows.tags), offsets, reading=reading)
-    side = Side(rows.source, spans, labels.types, notices=tuple(rows.notices))
+    ids = labels.ids(rows.tags)
+    spans = labels.spans(ids, offsets, reading=reading)
+    notices = (*rows.notices, *_misplaced(rows, ids, offsets, labels, rows.source, reading))
+    side = Side(rows.source, spans, labels.types, notices=notices)
     return Gold(rows, labels, side, offsets, reading, settings)
 
 
@@ -253,8 +255,30 @@ def _read_predictions(system: Any, gold: Gold, name: str) -> Side:
         differ = "1 word differs" if count == 1 else f"{count:,} words differ"
         where = first_difference(gold.rows, rows)
         notices.append(f"{name}: {differ} from gold at the same position, first {where}")
-    spans = labels.spans(labels.ids(rows.tags), gold.offsets, reading=gold.reading)
+    ids = labels.ids(rows.tags)
+    spans = labels.spans(ids, gold.offsets, reading=gold.reading)
+    if labels.types and gold.labels.types:
+        if labels.scheme is not gold.labels.scheme:
+            notices.append(
+                f"{name}: its tags are read in scheme {labels.scheme}, gold's in {gold.labels.scheme}"
+            )
+        if not set(labels.types) & set(gold.labels.types):
+            types = f"{labels.types[0]!r} for one; gold has {gold.labels.types[0]!r}"
+            notices.append(f"{name}: none of its types is one of gold's ({types})")
+    notices += _misplaced(rows, ids, gold.offsets, labels, name, gold.reading)
     return Side(name, spans, labels.types, notices=tuple(notices))
+
+
+def _misplaced(
+    rows: Rows, ids: IntArray, offsets: IntArray, labels: LabelMap, name: str, reading: str
+) -> list[str]:
+    """Tell of tags that the strict reading does not count, because their scheme does not allow them there."""
+    if reading != "strict" or not len(places := labels.invalid(ids, offsets)):
+        return []
+    first = int(places[0])
+    tags = "1 tag stands" if len(places) == 1 else f"{len(places):,} tags stand"
+    where = place_of(rows, first)
+    return [f"{name}: {tags} where {labels.scheme} does not allow it, first {rows.tags[first]!r} ({where})"]
 
 
 def _tag(tagger: Tagger, gold: Gold, name: str) -> Side:
@@ -284,7 +308,7 @@ def _read_rows(side: str | Path | Sequence[Sequence[str]], name: str, settings: 
 
 def _label_map(rows: Rows, scheme: Scheme | None = None, *, prefer: Scheme | None = None) -> LabelMap:
     """Return the label map of the tags that occur, under a scheme, one that is tried first, or their own."""
-    names = sorted(set(rows.tags))
+    names = list(dict.fromkeys(rows.tags))
     if prefer is not None:
         try:
             return LabelMap(names, prefer)
@@ -297,4 +321,7 @@ def _label_map(rows: Rows, scheme: Scheme | None = None, *, prefer: Scheme | Non
             scheme = scheme_of_ids(names, ids, offsets_of(rows.lengths))
         return LabelMap(names, scheme)
     except InputError as error:
-        raise InputError(error.what, where=rows.source, mend=error.mend) from None
+        # The error names the first of the tags that do not fit.
+        tag = next((tag for tag in names if f"the tag {tag!r}" in error.what), None)
+        where = rows.source if tag is None else place_of(rows, rows.tags.index(tag))
+        raise InputError(error.what, where=where, mend=error.mend) from None

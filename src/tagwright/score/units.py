@@ -10,7 +10,10 @@ import numpy as np
 from tagwright.score.resample import F1Intervals, UnitCounts, count_kinds, f1_intervals, same_spans, units_of
 from tagwright.tags.spans import IntArray, Spans
 
-__all__ = ["Units"]
+__all__ = ["MANY_TYPES", "Units"]
+
+MANY_TYPES = 200
+"""Of more types, none is counted by itself: tables of counts have a place for each, in every kind of unit."""
 
 _NOTHING = UnitCounts()
 

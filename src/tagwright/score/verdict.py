@@ -66,7 +66,8 @@ def judge_systems(pair: SystemPair, bench: Bench, *, tests: int) -> str:
         where = f"{pair.differing:,} {bench.unit if pair.differing > 1 else bench.unit[:-1]}"
         return f"{said} Their counts differ in {where} only: too few for any p below {min(1.0, lowest):.2g}."
     if tests / (1 + bench.rounds) >= ALPHA:
-        return f"{said} {bench.rounds} rounds are too few for any p below {1 / (1 + bench.rounds):.2g}."
+        rounds = "1 round is" if bench.rounds == 1 else f"{bench.rounds} rounds are"
+        return f"{said} {rounds} too few for any p below {1 / (1 + bench.rounds):.2g}."
     if pair.needed is None or pair.needed <= bench.units:  # a close call
         return said
     if pair.needed > 1000 * bench.units:
