@@ -169,7 +169,7 @@ class PredictSettings(_Settings):
     """Choose the best sequence that the scheme allows (Viterbi) instead of each word's best tag."""
 
     batch_pieces: int = Field(default=4096, ge=64)
-    """Pieces in a batch, padding included."""
+    """Pieces in a batch while training scores the validation split, padding included."""
 
 
 class Recipe(_Settings):

@@ -16,6 +16,7 @@ from tagwright.config import Recipe
 from tagwright.data.load import load_data
 from tagwright.errors import InputError, RunError
 from tagwright.model.bundle import load_model, read_meta
+from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.tags import Scheme, convert_tags
 from tagwright.train.engine import train
 from tests.train.toy import FAST, Quiet, conll, run, sentences, write_corpus, write_encoder
@@ -96,6 +97,23 @@ def test_the_scores_are_those_of_the_bundle(trained, corpus, split):
     result, _ = trained
     scores = tw.evaluate(result.path, corpus, split=split, precision=result.recipe.train.precision)
     assert scores.to_dict() == result.scores[split]
+
+
+def test_the_bundle_is_scored_in_the_batches_of_evaluate(corpus, encoder, tmp_path, monkeypatch):
+    """In bf16 other batches can tip a tag, and what a bundle tells of itself must be what `evaluate` finds."""
+    shapes, logits = [], TorchRuntime.logits
+
+    def watched(self, input_ids, attention_mask):
+        if type(self) is TorchRuntime:  # and not the model in training
+            shapes.append(input_ids.shape)
+        return logits(self, input_ids, attention_mask)
+
+    monkeypatch.setattr(TorchRuntime, "logits", watched)
+    result = run(corpus, encoder, tmp_path / "run", train__epochs=1, predict__batch_pieces=64)
+    scored, shapes[:] = shapes[:], []
+    for split in ("validation", "test"):
+        tw.evaluate(result.path, corpus, split=split, precision=result.recipe.train.precision)
+    assert scored == shapes != []
 
 
 def test_what_is_shown(trained):

@@ -64,13 +64,13 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def score_part(runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe) -> Scores:
-    """Tag an encoded split with a runtime, and count."""
+    """Tag an encoded split with a runtime, in batches of the size it asks for, as `evaluate` does, and count."""
     tagged = tag_words(
         runtime,
         part.encoded,
         labels,
         valid_tags=recipe.predict.valid_tags,
-        batch_pieces=recipe.predict.batch_pieces,
+        batch_pieces=runtime.batch_pieces,
     )
     return score_tags(
         part.tags,
