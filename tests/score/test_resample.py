@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tagwright.errors import InputError
 from tagwright.score.counts import score
-from tagwright.score.resample import UnitCounts, draws, f1_intervals, units_of
+from tagwright.score.resample import UnitCounts, draws, f1_intervals, merge_kinds, units_of
 from tagwright.tags import LabelMap, Scheme, Spans, offsets_of
 
 LABELS = LabelMap.from_types(["person", "location", "group"], Scheme.IOB2)
@@ -175,3 +175,17 @@ def test_a_million_sentences_in_bounded_memory() -> None:
     assert found.micro == pytest.approx((2 * 0.8 / 3 / 1.8,) * 2, abs=0.01)  # a third of the types agrees
     assert peak < 400e6
     assert time.perf_counter() - begin < 60
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([-300, -1, 0, 1, 127, 128, 70_000]), min_size=3, max_size=3), min_size=1
+    )
+)
+def test_kinds_are_the_distinct_rows_in_order_negative_or_large(rows):
+    table = np.array(rows, dtype=np.int64)
+    merged, times = merge_kinds(table, np.arange(1, len(rows) + 1))
+    expected, inverse = np.unique(table, axis=0, return_inverse=True)
+    assert merged.tolist() == expected.tolist()
+    weights = np.arange(1, len(rows) + 1)
+    assert times.tolist() == np.bincount(inverse.ravel(), weights=weights).tolist()

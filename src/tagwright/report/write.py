@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagwright.config import DataSettings
-from tagwright.data.catalog import CATALOG
 from tagwright.data.corpus import Corpus
-from tagwright.data.split import hold_out
 from tagwright.errors import InputError, RunError, require
 from tagwright.inspect.summary import inspect_data
+from tagwright.model.bundle import BundleMeta
 from tagwright.predict.tagger import Tagger
 from tagwright.score.analysis import analyse
 from tagwright.score.compare import compare
 from tagwright.score.systems import name_systems
-from tagwright.score.tagged import read_for, tag_split
+from tagwright.score.tagged import tag_split
+from tagwright.score.validation import hold_out_again, read_again
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -126,8 +126,9 @@ def build_context(
     meta = tagger.meta
     made: Mapping[str, Any] = meta.made or {}
     notices: list[str] = []
-    corpus = _read(tagger, data, settings, made, notices)
-    corpus, split = _choose_split(corpus, split, made, notices)
+    corpus, told = read_again(meta, data, settings=settings)
+    notices += told
+    corpus, split = _choose_split(corpus, split, meta, notices)
     tagged = tag_split(tagger, corpus, split=split)
     comparison = None
     if against is not None:
@@ -190,57 +191,15 @@ def write_text(path: Path, text: str) -> None:
         raise RunError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
 
 
-def _read(
-    tagger: Tagger,
-    data: str | Path | DatasetDict | Corpus | None,
-    settings: DataSettings | None,
-    made: Mapping[str, Any],
-    notices: list[str],
-) -> Corpus:
-    recorded = made.get("data") or {}
-    if data is None:
-        data = _recorded_source(recorded)
-        trained = _recorded_settings(made) or DataSettings()
-        settings = trained.model_copy(update=settings.model_dump(exclude_unset=True) if settings else {})
-    corpus = read_for(tagger, data, settings=settings)
-    known = recorded.get("sha256")
-    if known and known != corpus.sha256:
-        notices.append(
-            f"the data is not what the tagger was trained on ({recorded.get('source')}): its SHA-256 is"
-            f" {corpus.sha256[:12]}… instead of {known[:12]}…"
-        )
-    return corpus
-
-
-def _recorded_source(recorded: Mapping[str, Any]) -> str:
-    source = recorded.get("source")
-    if not source:
-        raise InputError(
-            "the tagger does not say what it was trained on", mend="name labelled data with --data"
-        )
-    source = str(source)
-    if source not in CATALOG and not source.startswith("hub:") and not Path(source).exists():
-        raise InputError(
-            "the data that the tagger was trained on is not there", where=source, mend="name it with --data"
-        )
-    return source
-
-
-def _recorded_settings(made: Mapping[str, Any]) -> DataSettings | None:
-    recorded = (made.get("recipe") or {}).get("data") or {}
-    known = {name: value for name, value in recorded.items() if name in DataSettings.model_fields}
-    return DataSettings(**known) if known else None
-
-
 def _choose_split(
-    corpus: Corpus, split: str | None, made: Mapping[str, Any], notices: list[str]
+    corpus: Corpus, split: str | None, meta: BundleMeta, notices: list[str]
 ) -> tuple[Corpus, str]:
     """Return the split to score on; where training held out a validation split, the same one is held out again."""
     wanted = split or ("test" if "test" in corpus.splits else "validation")
-    same = (made.get("data") or {}).get("sha256") == corpus.sha256
-    if wanted == "validation" and "validation" not in corpus.splits and "train" in corpus.splits and same:
-        settings = _recorded_settings(made) or DataSettings()
-        corpus = hold_out(corpus, settings.validation_share, settings.split_seed)
-    if split is None and wanted == "validation":
-        notices.append("the data has no test split: these are scores on validation, which chose the weights")
+    if wanted == "validation":
+        corpus = hold_out_again(meta, corpus)
+        if split is None:
+            notices.append(
+                "the data has no test split: these are scores on validation, which chose the weights"
+            )
     return corpus, wanted

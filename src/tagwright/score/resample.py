@@ -283,9 +283,10 @@ def merge_kinds(rows: Counts, times: Counts) -> tuple[Counts, Counts]:
     rows, times = rows[times > 0], times[times > 0]
     if not rows.size:
         return rows[:1], times.sum(keepdims=True)[: len(rows)]
-    width = next(size for size in (1, 2, 4, 8) if rows.max() < 1 << (8 * size - 1))
+    shifted = rows - rows.min()  # differences of counts may be negative
+    width = next(size for size in (1, 2, 4, 8) if shifted.max() < 1 << (8 * size - 1))
     # As big-endian bytes, rows sort as their numbers do, and several times as fast.
-    keys = np.ascontiguousarray(rows.astype(f">u{width}")).view(f"S{width * rows.shape[1]}").ravel()
+    keys = np.ascontiguousarray(shifted.astype(f">u{width}")).view(f"S{width * rows.shape[1]}").ravel()
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     sums = np.bincount(inverse, weights=times, minlength=len(first)).astype(np.int64)
     return rows[first], sums
