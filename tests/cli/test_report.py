@@ -109,7 +109,7 @@ def test_other_data_is_noticed(call, trained, tmp_path):
     other = toy.write_corpus(tmp_path / "other", test=9)
     code, out, err = call(trained, "--data", other, "--json")
     assert code == 0
-    assert "the data is not what the tagger was trained on" in err
+    assert "is not what the tagger was trained on" in err
     assert json.loads(out)["analysis"]["sentences"] == 9
 
 
@@ -149,8 +149,8 @@ def test_data_that_is_gone(call, tmp_path):
     code, out, err = call(result.path)
     assert (code, out) == (2, "")
     assert err == (
-        f"tagwright: error: {data}: the data that the tagger was trained on is not there;"
-        " name it with --data\n"
+        f"tagwright: error: {data}: the data that the tagger was trained on cannot be read: there is"
+        " no such file or folder; name it with --data\n"
     )
     assert call(result.path, "--data", tmp_path / "moved", "-o", tmp_path / "r.md")[0] == 0
 
@@ -158,7 +158,7 @@ def test_data_that_is_gone(call, tmp_path):
 def test_a_tagger_that_does_not_say(call, untrained):
     code, _, err = call(untrained)
     assert code == 2
-    assert "the tagger does not say what it was trained on; name labelled data with --data" in err
+    assert "the bundle does not say where its data lies; name the data with --data" in err
 
 
 @pytest.mark.parametrize(
