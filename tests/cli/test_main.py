@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -220,6 +221,22 @@ def test_a_reader_that_went_away_is_no_error():
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_results_reach_a_stdout_of_any_encoding(tmp_path, encoding):
+    gold = tmp_path / "gold\udcff.conll"  # a name that is no UTF-8
+    gold.write_text("Zoë\tB-città-∑\n", encoding="utf-8")
+    for flags in ((), ("--json",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "tagwright", "compare", gold, gold, gold, *flags],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert (done.returncode, b"internal error" in done.stderr) == (0, False)
+    # typer takes an ASCII stdout for a mistake, and writes UTF-8.
+    found = json.loads(done.stdout.decode("utf-8" if encoding == "ascii" else encoding))
+    assert list(found["pairs"][0]["per_type"]) == ["città-∑"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

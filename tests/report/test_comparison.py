@@ -34,7 +34,7 @@ def piped(comparison: dict[str, Any]) -> str:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("comparison", [SYSTEMS, PAIR, GROUPS], ids=["systems", "pair", "groups"])
 def test_no_number_is_cut(comparison: dict[str, Any], width: int) -> None:
     lines = render(comparison, width)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import importlib
+import io
+import json
 import os
 import re
 import sys
@@ -34,7 +37,9 @@ COMMANDS = {
     "evaluate": Command("tagwright.cli.evaluate", "evaluate_command", "Score a tagger on a labelled split."),
     "score": Command("tagwright.cli.score", "score_command", "Compare two CoNLL files, gold and predicted."),
     "compare": Command("tagwright.cli.compare", "compare_command", "Say which of several systems is better."),
-    "report": Command("tagwright.cli.report", "report_command", "Write a page on a tagger: scores and errors."),
+    "report": Command(
+        "tagwright.cli.report", "report_command", "Write a page on a tagger: scores and errors."
+    ),
     "calibrate": Command(
         "tagwright.cli.calibrate", "calibrate_command", "Fit a tagger's scores to how often it is right."
     ),
@@ -116,6 +121,16 @@ def _open_standard_streams() -> None:
         sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # results outlive a terminal that is not UTF-8
+        codecs.register_error("tagwright.escape", _escape)
+        sys.stdout.reconfigure(errors="tagwright.escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Write what stdout cannot take as JSON would, so that `--json` stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -22,20 +24,33 @@ def comparison_view(comparison: Mapping[str, Any]) -> RenderableType:
         comparison: `Comparison.to_dict()`, or the JSON of `tagwright compare`.
     """
     groups = comparison.get("groups")
-    parts: list[RenderableType] = [Text(_bench(comparison), style="bold"), Text(), _systems(comparison)]
+    systems = _Fitting(partial(_systems, comparison))
+    parts: list[RenderableType] = [Text(_bench(comparison), style="bold"), Text(), systems]
     if groups:
         parts += [Text(), _groups(groups), Text(), _group_pairs(comparison)]
     else:
         parts += [Text(), _pairs(comparison)]
-        parts += [
-            part
-            for pair in comparison["pairs"]
-            if pair["per_type"]
-            for part in (Text(), _types(pair, comparison["level"]))
-        ]
+        for pair in comparison["pairs"]:
+            if pair["per_type"]:
+                parts += [Text(), _Fitting(partial(_types, pair, comparison["level"]))]
     for verdict in [pair["verdict"] for pair in comparison["pairs"]] + list(comparison["notes"]):
         parts += [Text(), Text(visible(verdict))]
     return Group(*parts)
+
+
+class _Fitting:
+    """A table, without the columns that can be missed where the terminal is too narrow for all of them."""
+
+    def __init__(self, make: Callable[[bool], Table]) -> None:
+        self.make = make
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self.make(True)
+        for column in table.columns:
+            if column.no_wrap:  # rich would measure the longest word only
+                column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
+        least = Measurement.get(console, options.update(width=10_000), table).minimum
+        yield table if least <= options.max_width else self.make(False)
 
 
 def _bench(comparison: Mapping[str, Any]) -> str:
@@ -47,18 +62,17 @@ def _bench(comparison: Mapping[str, Any]) -> str:
     return visible(" · ".join([*facts, comparison["reading"]]))
 
 
-def _systems(comparison: Mapping[str, Any]) -> Table:
+def _systems(comparison: Mapping[str, Any], every: bool) -> Table:
     grouped = bool(comparison.get("groups"))
     table = _table("system", *(["group"] if grouped else []))
-    for name in ("precision", "recall", "F1", _level(comparison)):
+    ratios = {"precision": "precision", "recall": "recall", "F1": "f1"} if every else {"F1": "f1"}
+    for name in (*ratios, _level(comparison)):
         table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "F1" else "")
     for system in comparison["systems"]:
         names = [system["name"], *([system["group"]] if grouped else [])]
         table.add_row(
             *map(_text, names),
-            ratio(system["precision"]),
-            ratio(system["recall"]),
-            ratio(system["f1"]),
+            *(ratio(system[key]) for key in ratios.values()),
             interval(system["interval"]),
         )
     return table
@@ -75,41 +89,49 @@ def _groups(groups: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _pairs(comparison: Mapping[str, Any]) -> Table:
-    return _against(comparison, {"p": "p", "p_holm": "p (Holm)"})
+def _pairs(comparison: Mapping[str, Any]) -> _Fitting:
+    return _Fitting(partial(_against, comparison, {"p": "p", "p_holm": "p (Holm)"}))
 
 
-def _group_pairs(comparison: Mapping[str, Any]) -> Table:
-    return _against(comparison, {"p": "p (Welch)", "p_permutation": "p (permutation)", "p_holm": "p (Holm)"})
+def _group_pairs(comparison: Mapping[str, Any]) -> _Fitting:
+    tests = {"p": "p (Welch)", "p_permutation": "p (permutation)", "p_holm": "p (Holm)"}
+    return _Fitting(partial(_against, comparison, tests))
 
 
-def _against(comparison: Mapping[str, Any], tests: Mapping[str, str]) -> Table:
-    """Show the pairs; Holm's correction only where there is something to correct."""
+def _against(comparison: Mapping[str, Any], tests: Mapping[str, str], every: bool) -> Table:
+    """Show the pairs; Holm's correction only where there is something to correct.
+
+    Without `every`, the verdicts below are left to tell the interval and the p.
+    """
     pairs: Sequence[Mapping[str, Any]] = comparison["pairs"]
     if len(pairs) == 1:
         tests = {key: name for key, name in tests.items() if key != "p_holm"}
     if any(pair["interval"] is None for pair in pairs):
         tests = {key: "p" if key == "p" else name for key, name in tests.items()}
     table = _table(f"against {visible(pairs[0]['a'])}")
-    for name in ("difference", _level(comparison), *tests.values()):
+    if not every:
+        tests = {}
+    for name in ("difference", *([_level(comparison)] if every else []), *tests.values()):
         table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "difference" else "")
     for pair in pairs:
         values = [ratio(pair[key]) for key in tests]
-        bounds = interval(pair["interval"], signs=True)
-        table.add_row(_text(pair["b"]), _signed(pair["difference"]), bounds, *values)
+        bounds = [interval(pair["interval"], signs=True)] if every else []
+        table.add_row(_text(pair["b"]), _signed(pair["difference"]), *bounds, *values)
     return table
 
 
-def _types(pair: Mapping[str, Any], level: float) -> Table:
+def _types(pair: Mapping[str, Any], level: float, every: bool) -> Table:
     table = _table("type")
     table.add_column("support", justify="right", no_wrap=True)
     for key in "ab":
         table.add_column(_text(pair[key]), justify="right", overflow="fold", min_width=6, max_width=14)
     table.add_column("difference", justify="right", no_wrap=True, style="bold")
-    table.add_column(_level({"level": level}), justify="right", no_wrap=True)
+    if every:
+        table.add_column(_level({"level": level}), justify="right", no_wrap=True)
     for name, row in pair["per_type"].items():
         numbers = (f"{row['support']:,}", ratio(row["a"]), ratio(row["b"]), _signed(row["difference"]))
-        table.add_row(_text(name), *numbers, interval(row["interval"], signs=True))
+        bounds = [interval(row["interval"], signs=True)] if every else []
+        table.add_row(_text(name), *numbers, *bounds)
     return table
 
 
