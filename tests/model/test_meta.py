@@ -84,6 +84,15 @@ def test_a_calibration_that_cannot_be_is_named(bundle, values, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, float(SCHEMA_VERSION + 1), str(SCHEMA_VERSION + 1)])
+def test_a_newer_version_is_refused_however_it_is_written(bundle, version):
+    edit(bundle, schema_version=version)
+    with pytest.raises(
+        InputError, match=f"has schema_version {SCHEMA_VERSION + 1}, this Tagwright reads up to"
+    ):
+        read_meta(bundle)
+
+
 def test_a_change_leaves_everything_else(bundle):
     edit(bundle, colour="red")
     (bundle / "report.html").write_text("mine")

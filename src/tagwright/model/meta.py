@@ -101,10 +101,10 @@ def read_record(folder: Path) -> BundleMeta:
     """
     file = folder / RECORD
     values = read_json(file)
-    version = values.get("schema_version", 1)
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    version = _version(values)
+    if version > SCHEMA_VERSION:
         raise InputError(
-            f"the bundle has schema_version {version}, this Tagwright reads up to {SCHEMA_VERSION}",
+            f"the bundle has schema_version {version:g}, this Tagwright reads up to {SCHEMA_VERSION}",
             where=str(file),
             mend="pip install --upgrade tagwright",
         )
@@ -169,9 +169,17 @@ def change_record(folder: str | Path, meta: BundleMeta, *, was: BundleMeta) -> N
         ) from error
 
 
+def _version(values: dict[str, Any]) -> float:
+    """Return the layout's version; 0 where it is no number, which is refused with the other fields."""
+    try:
+        return float(values.get("schema_version", 1))
+    except (TypeError, ValueError):
+        return 0
+
+
 def _migrate(values: dict[str, Any]) -> dict[str, Any]:
     """Return what an older version says in the words of this one."""
-    if values.get("schema_version", 1) == 1:
+    if _version(values) == 1:
         # Version 1 had no calibration; keys of these names were ignored, and still are.
         values = {key: value for key, value in values.items() if key not in ("temperature", "thresholds")}
         values["schema_version"] = SCHEMA_VERSION
