@@ -172,6 +172,35 @@ def test_other_data_is_told(bundle, tmp_path):
     assert result.fitted.sentences == 16
 
 
+def test_a_type_that_the_tagger_does_not_know_has_no_threshold(call, bundle, tmp_path):
+    data = toy.write_corpus(tmp_path / "other")
+    with (data / "dev.conll").open("a") as file:
+        file.write("storm\tB-event\n\n")
+    result = tw.calibrate(bundle, data, min_precision=0.5)
+    rows = {row["type"]: row["threshold"] for row in result.to_dict()["fitted"]["types"]}
+    assert rows.pop("event") is None
+    assert rows == result.thresholds
+    assert not any("event on 0" in notice for notice in result.notices)
+    _, out, _ = call("calibrate", bundle, "--data", data, "--min-precision", "0.5")
+    [line] = [line for line in out.splitlines() if line.startswith("event")]
+    assert line.split() == ["event", "0", "0", "0.0000", "0.0000"]
+
+
+def test_a_check_on_what_was_learned_is_told(bundle, tmp_path):
+    notice = "the tagger was trained on train: it is surer there, and more often right,"
+    assert any(line.startswith(notice) for line in tw.calibrate(bundle, check="train").notices)
+    other = toy.write_corpus(tmp_path / "other")
+    assert not any(line.startswith(notice) for line in tw.calibrate(bundle, other, check="train").notices)
+
+
+def test_a_record_of_the_data_that_is_no_checksum(bundle):
+    record = json.loads((bundle / "tagwright.json").read_text())
+    record["made"]["data"]["sha256"] = 5
+    (bundle / "tagwright.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="the data has no validation split"):
+        tw.calibrate(bundle)
+
+
 def test_settings_of_the_training_run_are_used_again(bundle, corpus):
     assert tw.calibrate(bundle).fitted.sentences == tw.calibrate(bundle, corpus).fitted.sentences
     with pytest.raises(InputError, match="that the tagger was trained on cannot be read"):

@@ -93,10 +93,11 @@ def _thresholds(effect: Mapping[str, Any], title: str) -> RenderableType:
     for name in ("threshold", "entities", "kept", "precision", "after", "at least", "recall", "after"):
         table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "after" else "")
     for row in [effect["all"], *effect["types"]]:
-        together = row["threshold"] is None
+        together = row is effect["all"]
+        least = "" if row["threshold"] is None else f"{row['threshold']:.4f}"
         table.add_row(
             _line("all" if together else row["type"]),
-            "" if together else "silenced" if row["silenced"] else f"{row['threshold']:.4f}",
+            "silenced" if row["silenced"] else least,
             f"{row['entities']:,}",
             f"{row['kept']:,}",
             f"{row['precision_before']:.4f}" if row["entities"] else "",

@@ -32,6 +32,10 @@ FEW = 50
 
 FEW_OF_TYPE = 10
 
+_SEEN = (
+    "the tagger was trained on train: it is surer there, and more often right, than on what it has not seen"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
@@ -140,6 +144,7 @@ def calibrate(
             *tagged.notices,
             *notices,
             *_caution(effect, fitted, min_precision, meta),
+            *([_SEEN] if check == "train" and not notices else []),
         ),
     )
     _keep(bundle, meta, result, corpus)
@@ -212,7 +217,8 @@ def _caution(effect: Effect, fitted: float | None, wanted: float | None, meta: B
             f"the temperature is at the end of its range, {LOWEST:g} to {HIGHEST:g}: look at the data"
         )
     if effect.entities < FEW:
-        told.append(f"fitted on only {effect.entities} entities: take it for a rough guess")
+        entities = "1 entity" if effect.entities == 1 else f"{effect.entities} entities"
+        told.append(f"fitted on only {entities}: take it for a rough guess")
     if wanted is None:
         if any(meta.thresholds.values()):
             told.append("the bundle's earlier thresholds are gone: fit them again with --min-precision")
@@ -227,7 +233,7 @@ def _caution(effect: Effect, fitted: float | None, wanted: float | None, meta: B
     few = [
         f"{row.name} on {row.after.predicted}"
         for row in effect.types
-        if not row.silenced and row.after.predicted < FEW_OF_TYPE
+        if row.threshold is not None and not row.silenced and row.after.predicted < FEW_OF_TYPE
     ]
     if few:
         told.append(f"thresholds that rest on few kept entities: {', '.join(few)}")

@@ -26,7 +26,8 @@ class TypeEffect:
 
     Attributes:
         name: the type; `all` together.
-        threshold: the least score that is kept; None for all types together.
+        threshold: the least score that is kept; None for all types together, and where none was fitted: a type
+            that the tagger does not know.
         before: correct, gold and predicted entities without it.
         after: the same with it.
     """
@@ -145,7 +146,8 @@ def effects_of(
         right, predicted, right_kept, predicted_kept = (int(column[number]) for column in columns)
         gold = int(spans.gold[number])
         before, after = Tally(right, gold, predicted), Tally(right_kept, gold, predicted_kept)
-        rows.append(TypeEffect(name, float(least[number]), before, after))
+        fitted = name in thresholds or not thresholds
+        rows.append(TypeEffect(name, float(least[number]) if fitted else None, before, after))
     together = TypeEffect(
         "all", None, sum((row.before for row in rows), Tally()), sum((row.after for row in rows), Tally())
     )

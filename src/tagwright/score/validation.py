@@ -46,7 +46,7 @@ def read_again(
         return corpus, []
     return corpus, [
         f"{corpus.source} is not what the tagger was trained on: its SHA-256 is {corpus.sha256[:12]}…,"
-        f" that of training {known[:12]}…"
+        f" that of training {str(known)[:12]}…"
     ]
 
 
