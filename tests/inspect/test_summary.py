@@ -235,6 +235,16 @@ def test_the_command_prints_no_control_characters_of_the_data(tmp_path, capsys):
     assert "\x1b" not in out
 
 
+def test_words_without_end_are_cut_in_the_view_and_whole_in_the_json(tmp_path, capsys):
+    word = "x" * 10_000
+    path = tmp_path / "train.conll"
+    path.write_text(f"{word}\tB-person\n\n{word}\tO\n\n")
+    assert run(["inspect", str(path)]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 600
+    assert run(["inspect", str(path), "--json"]) == 0
+    assert word in capsys.readouterr().out
+
+
 def test_label_errors_by_a_bundle(tmp_path, capsys):
     pytest.importorskip("cleanlab")
     bundle = tiny_bundle(tmp_path / "bundle")

@@ -58,7 +58,10 @@ def inspect_command(
     top: Annotated[
         int | None,
         typer.Option(
-            "--top", metavar="N", min=1, help="Likely label errors to list for each split: 20, and 100 with --json."
+            "--top",
+            metavar="N",
+            min=1,
+            help="Likely label errors to list for each split: 20, and 100 with --json.",
         ),
     ] = None,
     settings: Settings = None,

@@ -29,11 +29,13 @@ KINDS = {
 
 _BIDI = regex.compile(r"[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]")
 _SOFT_HYPHEN = "\u00ad"
-# Where a joiner belongs: between pictures, between letters of scripts that join, tags after a black flag.
+# Where a joiner belongs: between pictures, between letters of scripts that join, before the last vowel of a
+# Mongolian word; tags after a black flag.
 _JOINED = regex.compile(
     r"(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F])\u200D(?=\p{Extended_Pictographic})"
     r"|(?<=[\p{L}\p{M}--[\p{Latin}\p{Greek}\p{Cyrillic}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Inherited}]])"
     r"[\u200C\u200D]"
+    r"|(?<=\p{Mongolian})\u180E(?=\p{Mongolian})"
     r"|(?<=\U0001F3F4[\U000E0020-\U000E007F]*)[\U000E0020-\U000E007F]",
     regex.VERSION1,
 )

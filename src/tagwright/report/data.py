@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from tagwright.report.show import visible
+from tagwright.report.show import shorten, visible
 
 __all__ = ["summary_view"]
 
@@ -17,6 +17,8 @@ _LENGTHS = {"median": "median", "p90": "90% up to", "p99": "99% up to", "longest
 _SHOWN = 10
 _EXAMPLES = 3
 _INDENT = 9
+_FORM = 60  # characters of a form; a line of base64 is a word, too
+_LINE = 400  # of a finding's example, where no terminal cuts it
 _CHECKS = (
     ("invalid tags", "invalid_tags"),
     ("sentences shared by splits", "duplicates_across"),
@@ -109,7 +111,8 @@ class _Findings:
                 yield Text.assemble((f"{'' if number else count:>{_INDENT - 2}}  ", "bold"), line)
             for example in finding["examples"][:_EXAMPLES]:
                 place = _short(example["where"], self.source)
-                text = _line(" " * _INDENT + ": ".join(part for part in (place, example["text"]) if part))
+                shown = ": ".join(part for part in (place, shorten(example["text"], _LINE)) if part)
+                text = _line(" " * _INDENT + shown)
                 text.no_wrap, text.overflow = True, "ellipsis"
                 yield text
         if self.clean:
@@ -119,7 +122,8 @@ class _Findings:
 
 def _label_errors(split: str, errors: Mapping[str, Any], source: str, top: int) -> list[Text]:
     lines = [
-        f"{item['score']:.4f}  {_short(item['where'], source)}: {item['suggestion']} in {item['context']}"
+        f"{item['score']:.4f}  {_short(item['where'], source)}: "
+        + shorten(f"{item['suggestion']} in {item['context']}", _LINE)
         for item in errors["items"][:top]
     ]
     if len(errors["items"]) > top:
@@ -137,7 +141,7 @@ def _short(places: str, source: str) -> str:
 
 def _examples(examples: Mapping[str, Mapping[str, int]]) -> list[str]:
     return [
-        f"{label}: " + " · ".join(f"{form} {count:,}" for form, count in forms.items())
+        f"{label}: " + " · ".join(f"{shorten(form, _FORM)} {count:,}" for form, count in forms.items())
         for label, forms in examples.items()
         if forms
     ]
