@@ -140,6 +140,31 @@ def test_another_curve_is_refused_by_name(whole, corpus, encoder, tmp_path, chan
     assert (whole[0].path / "curve.jsonl").read_text() == before
 
 
+@pytest.mark.parametrize(
+    "field", [{"f1": 7}, {"f1": float("nan")}, {"sentences": 0}, {"seed": -1}, {"share": 2}]
+)
+def test_points_that_cannot_be_are_refused_by_line(whole, corpus, encoder, tmp_path, field):
+    lines = (whole[0].path / "curve.jsonl").read_text().splitlines(keepends=True)
+    lines[2] = json.dumps(json.loads(lines[2]) | field) + "\n"
+    (tmp_path / "curve.jsonl").write_text("".join(lines))
+    with pytest.raises(InputError, match=r"curve\.jsonl:3: this is no line of a curve"):
+        drawn(corpus, encoder, tmp_path, resume=True)
+
+
+def test_a_log_that_is_no_text_is_refused_by_line(corpus, encoder, tmp_path):
+    (tmp_path / "curve.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(InputError, match=r"curve\.jsonl:1: this is no line of a curve"):
+        drawn(corpus, encoder, tmp_path, resume=True)
+
+
+def test_a_stop_while_the_log_was_rewritten_does_not_lock_the_folder(whole, corpus, encoder, tmp_path):
+    for name in ("curve.jsonl", ".training.curve.jsonl"):
+        (tmp_path / name).write_text((whole[0].path / "curve.jsonl").read_text())
+    made = drawn(corpus, encoder, tmp_path, resume=True)
+    assert [point.f1 for point in made.points] == [point.f1 for point in whole[0].points]
+    assert not (tmp_path / ".training.curve.jsonl").exists()
+
+
 def test_overwrite_begins_anew(corpus, encoder, tmp_path):
     (tmp_path / "curve.jsonl").write_text("nonsense\n")
     with pytest.raises(InputError, match=r"curve\.jsonl:1: this is no line of a curve"):

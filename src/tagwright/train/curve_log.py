@@ -17,6 +17,7 @@ __all__ = ["CurveLog"]
 LOG = "curve.jsonl"
 OURS = {LOG, "curve.json", "curve.svg"}
 TRAINING = ".training"
+BESIDE = f"{TRAINING}.{LOG}"  # where the lines are written before they take the log's place
 HEAD = ("recipe", "data", "split")
 
 
@@ -53,7 +54,7 @@ class CurveLog:
                 "this is a file, not a folder for a curve", where=where, mend="name another --out"
             )
         held = {entry.name for entry in self.folder.iterdir()} if self.folder.exists() else set()
-        if held - OURS - {TRAINING}:
+        if held - OURS - {TRAINING, BESIDE}:
             raise InputError(
                 "this folder holds something else than a curve", where=where, mend="name another --out"
             )
@@ -112,14 +113,15 @@ class CurveLog:
             self.folder.rmdir()
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
-        beside = self.folder / f"{TRAINING}.{LOG}"
+        beside = self.folder / BESIDE
         beside.write_text("".join(map(_line, lines)), encoding="utf-8")
         beside.replace(self.folder / LOG)
 
     def _read(self) -> tuple[dict[str, Any] | None, list[CurveRun]]:
         path = self.folder / LOG
         head, runs = None, []
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # the last one has no line break: cut off
+        # What follows the last line break was cut off. A byte that is no UTF-8 makes its line none of a curve.
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)

@@ -49,11 +49,17 @@ class CurveRun:
         Raises:
             KeyError: one is missing.
             TypeError: one is no number.
+            ValueError: one is out of its range.
         """
         values = {name.name: record[name.name] for name in fields(cls)}
         if not all(type(value) in (int, float) for value in values.values()):
             raise TypeError("a field of a point is no number")
-        return cls(**values)
+        run = cls(**values)
+        ratios = (run.share, run.f1, run.precision, run.recall, run.strict_f1)
+        counts = (run.seed, run.words, run.mentions, run.steps, run.sentences - 1)
+        if not all(0 <= ratio <= 1 for ratio in ratios) or not all(count >= 0 for count in counts):
+            raise ValueError("a field of a point is out of its range")
+        return run
 
 
 @dataclass(frozen=True)
