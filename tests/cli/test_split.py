@@ -40,6 +40,18 @@ def test_files_and_counts(call, data, tmp_path):
     )
 
 
+def test_one_is_not_called_many(call, data, tmp_path):
+    _, out, _ = call(data, "-o", tmp_path / "out", "--validation", "0.01")
+    assert out.splitlines()[1].endswith(": 1 sentence, 3 words, 1 mention")
+
+
+def test_data_without_train_is_refused(call, tmp_path):
+    (tmp_path / "dev.conll").write_text("York\tB-x\n")
+    code, _, err = call(tmp_path / "dev.conll", "-o", tmp_path / "out")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "the data has no train split, only validation" in err
+
+
 def test_json_alone_on_stdout(call, data, tmp_path):
     code, out, _ = call(data, "-o", tmp_path / "out", "--json", "--seed", "3")
     told = json.loads(out)

@@ -75,8 +75,10 @@ def test_text_and_offsets_come_along(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_held_out_is_refused() -> None:
-    with pytest.raises(InputError, match="only one document"):
+    with pytest.raises(InputError, match="only one sentence: none can be held out"):
         hold_out(corpus(ROWS[:1]))
+    with pytest.raises(InputError, match="only one sentence, in 3 copies: none"):
+        hold_out(corpus(ROWS[:1] * 3))
     with pytest.raises(InputError, match="only one document"):
         hold_out(corpus(ROWS, ["d"] * 100))
     with pytest.raises(InputError, match="a share of 1 cannot be held out"):

@@ -115,7 +115,7 @@ def test_ctrl_c_leaves_nothing_behind(small, recipe, tmp_path, monkeypatch):
     ("change", "folds", "message"),
     [
         ({}, 1, "1 folds cannot be made"),
-        ({}, 17, "16 different sentences cannot be dealt out to 17 folds"),
+        ({}, 17, "16 different sentences cannot be dealt out to 17 folds; give --folds 16 or fewer"),
         ({"model.encoder": None}, 2, "no encoder was named"),
         ({"model.encoder": "no/such folder"}, 2, "fold 1 of 2: "),
     ],
@@ -126,13 +126,20 @@ def test_what_cannot_be_done_is_said(small, recipe, change, folds, message):
         cross_probabilities(read_corpus(small), Recipe.load(settings=values), folds=folds, console=Quiet())
 
 
+def test_one_sentence_cannot_be_cut():
+    with pytest.raises(
+        InputError, match="1 different sentence cannot be dealt out to 2 folds; give more data"
+    ):
+        assign_folds([["a"], ["a"]], None, 2, 0)
+
+
 WORDS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(tuple)
 
 
 @given(rows=st.lists(WORDS, min_size=2, max_size=30), folds=st.integers(2, 4), seed=st.integers(0, 3))
 def test_copies_fall_into_one_fold_whatever_the_order(rows, folds, seed):
     if len(set(rows)) < folds:
-        with pytest.raises(InputError, match="fewer --folds"):
+        with pytest.raises(InputError, match="cannot be dealt out to"):
             assign_folds(rows, None, folds, seed)
         return
     dealt = assign_folds(rows, None, folds, seed).tolist()

@@ -63,7 +63,11 @@ def split_command(
         typer.echo(json.dumps(written.to_dict(), ensure_ascii=False))
         return
     for name, path in written.files.items():
-        counts = [f"{count:,} {noun}" for noun, count in written.counts[name].items() if noun != "copies"]
+        counts = [
+            f"{count:,} {noun if count != 1 else noun.removesuffix('s')}"
+            for noun, count in written.counts[name].items()
+            if noun != "copies"
+        ]
         copies = written.counts[name].get("copies")
         counts += [f"{copies:,} of the sentences also in train"] if copies else []
         typer.echo(f"{path}: {', '.join(counts)}")

@@ -100,8 +100,11 @@ def _hold_out(
 
 def _cannot_hold_out(corpus: Corpus, name: str, sizes: Sequence[int]) -> InputError:
     if sum(sizes) < 2:
+        rows = len(corpus.splits["train"])
+        kind = "document" if corpus.documents.get("train") else "sentence"
+        copies = f", in {rows:,} copies" if kind == "sentence" and rows > 1 else ""
         return InputError(
-            "the train split has only one document: none can be held out",
+            f"the train split has only one {kind}{copies}: none can be held out",
             where=corpus.source,
             mend=f"give a {name} split",
         )
@@ -195,6 +198,7 @@ def split_files(
             raise InputError(
                 f"a share of {share:g} for {name}", mend="give one from 0 up to, not including, 1"
             )
+    corpus.require_split("train")
     made = [name for name, share in shares.items() if share and name not in corpus.splits]
     if not made:
         raise InputError(

@@ -132,11 +132,11 @@ def assign_folds(
         # A sum does not depend on the order of the rows.
         sums[group] = sums.get(group, 0) + int.from_bytes(own)
     if len(sums) < folds:
+        kind = "document" if documents is not None else "different sentence"
         raise InputError(
-            f"{len(sums)} {'documents' if documents is not None else 'different sentences'} cannot be dealt out to"
-            f" {folds} folds",
+            f"{len(sums)} {kind if len(sums) == 1 else f'{kind}s'} cannot be dealt out to {folds} folds",
             where=where,
-            mend="give fewer --folds",
+            mend=f"give --folds {len(sums)} or fewer" if len(sums) > 1 else "give more data, or a --bundle",
         )
     order = sorted(sums, key=lambda group: hashlib.sha256(f"{seed} {sums[group]}".encode()).digest())
     sizes = np.bincount(groups)
