@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from tagwright.report.calibration import calibration_view, reliability_diagram
@@ -61,6 +62,16 @@ def test_everything_is_shown_in_80_columns():
     [silenced] = [line for line in text.splitlines() if line.startswith("group")]
     assert "silenced" in silenced
     assert "0.9321" not in silenced  # nothing is kept that could be right
+
+
+@pytest.mark.parametrize("width", [60, 70, 75])
+def test_a_narrow_terminal_loses_columns_and_no_digits(width):
+    text = render(calibration_view(result()), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    [person] = [line for line in text.splitlines() if line.startswith("person")]
+    assert person.split() == ["person", "0.8100", "12", "0.9321", "0.7654", "0.1234"]
+    assert "0.9500    0.6000" in text
 
 
 def test_without_thresholds_there_is_no_table_of_them():

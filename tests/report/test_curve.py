@@ -7,6 +7,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from tagwright.errors import MissingExtraError
 from tagwright.report.curve import curve_svg, curve_view
@@ -46,6 +47,18 @@ def test_a_row_for_each_share():
     assert lines[2].index("●") < lines[3].index("●")
     assert "validation F1 of tiny on toy; parts drawn by document, 2 seeds; 1,234 gold spans" in lines
     assert lines[-1] == "More labels would help."
+
+
+@pytest.mark.parametrize("told", [BANDED, SINGLE])
+@pytest.mark.parametrize("width", [60, 70, 80, 100])
+def test_the_plot_takes_what_room_the_figures_leave(told, width):
+    file = io.StringIO()
+    Console(file=file, width=width).print(curve_view(told))
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in file.getvalue()
+    assert f"{told['points'][-1]['f1']:.4f}" in lines[3]
+    assert ("●" in lines[3]) == (told is SINGLE or width >= 80)
 
 
 def test_one_seed_has_no_band():

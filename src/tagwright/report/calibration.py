@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich import box
@@ -10,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagwright.report.fitting import Fitting
 from tagwright.report.show import visible
 
 __all__ = ["calibration_view", "reliability_diagram"]
@@ -52,19 +54,24 @@ def reliability_diagram(bins: Sequence[Mapping[str, Any]], *, title: str = "") -
         bins: the `bins` of `Calibration.to_dict()`.
         title: what the entities are of.
     """
+    return _titled(title, Fitting(partial(_diagram, bins)))
+
+
+def _diagram(bins: Sequence[Mapping[str, Any]], bars: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("score", no_wrap=True)
     for name in ("entities", "mean score", "precision"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("precision ▇, mean score │", no_wrap=True, min_width=WIDTH + 1)
+    if bars:
+        table.add_column("precision ▇, mean score │", no_wrap=True, min_width=WIDTH + 1)
     for row in bins:
         bounds = f"{row['low']:.1f} to {row['high']:.1f}"
         if row["count"]:
             numbers = f"{row['count']:,}", f"{row['score']:.4f}", f"{row['precision']:.4f}"
-            table.add_row(bounds, *numbers, _bar(row["precision"], row["score"]))
+            table.add_row(bounds, *numbers, *([_bar(row["precision"], row["score"])] if bars else []))
         else:
             table.add_row(bounds, "0")
-    return _titled(title, table)
+    return table
 
 
 def _bar(precision: float, score: float) -> Text:
@@ -88,29 +95,36 @@ def _errors(effects: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _thresholds(effect: Mapping[str, Any], title: str) -> RenderableType:
+    legend = Text("at least: the lower end of the 95% interval (Wilson) of the precision after", style="dim")
+    return Group(_titled(title, Fitting(partial(_types, effect))), legend)
+
+
+def _types(effect: Mapping[str, Any], before: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("type", overflow="fold", min_width=12)
-    for name in ("threshold", "entities", "kept", "precision", "after", "at least", "recall", "after"):
-        table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "after" else "")
+    wide = ("threshold", "entities", "kept", "precision", "after", "at least", "recall", "after")
+    narrow = ("threshold", "kept", "precision\nafter", "at least", "recall\nafter")
+    for name in wide if before else narrow:
+        table.add_column(name, justify="right", no_wrap=True, style="bold" if name.endswith("after") else "")
     for row in [effect["all"], *effect["types"]]:
         together = row is effect["all"]
         least = "" if row["threshold"] is None else f"{row['threshold']:.4f}"
+        kept = [f"{row['precision']:.4f}", f"{row['precision_low']:.4f}"] if row["kept"] else ["", ""]
         table.add_row(
             _line("all" if together else row["type"]),
             "silenced" if row["silenced"] else least,
-            f"{row['entities']:,}",
+            *([f"{row['entities']:,}"] if before else []),
             f"{row['kept']:,}",
-            f"{row['precision_before']:.4f}" if row["entities"] else "",
-            *([f"{row['precision']:.4f}", f"{row['precision_low']:.4f}"] if row["kept"] else ["", ""]),
-            f"{row['recall_before']:.4f}",
+            *([f"{row['precision_before']:.4f}" if row["entities"] else ""] if before else []),
+            *kept,
+            *([f"{row['recall_before']:.4f}"] if before else []),
             f"{row['recall']:.4f}",
             end_section=together,
         )
-    legend = Text("at least: the lower end of the 95% interval (Wilson) of the precision after", style="dim")
-    return Group(_titled(title, table), legend)
+    return table
 
 
-def _titled(title: str, table: Table) -> RenderableType:
+def _titled(title: str, table: RenderableType) -> RenderableType:
     return Group(_line(title, style="bold"), table) if title else table
 
 

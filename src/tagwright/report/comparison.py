@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tagwright.report.fitting import Fitting
 from tagwright.report.show import NOTHING, interval, ratio, visible
 
 __all__ = ["comparison_view"]
@@ -24,7 +24,7 @@ def comparison_view(comparison: Mapping[str, Any]) -> RenderableType:
         comparison: `Comparison.to_dict()`, or the JSON of `tagwright compare`.
     """
     groups = comparison.get("groups")
-    systems = _Fitting(partial(_systems, comparison))
+    systems = Fitting(partial(_systems, comparison))
     parts: list[RenderableType] = [Text(_bench(comparison), style="bold"), Text(), systems]
     if groups:
         parts += [Text(), _groups(groups), Text(), _group_pairs(comparison)]
@@ -32,25 +32,10 @@ def comparison_view(comparison: Mapping[str, Any]) -> RenderableType:
         parts += [Text(), _pairs(comparison)]
         for pair in comparison["pairs"]:
             if pair["per_type"]:
-                parts += [Text(), _Fitting(partial(_types, pair, comparison["level"]))]
+                parts += [Text(), Fitting(partial(_types, pair, comparison["level"]))]
     for verdict in [pair["verdict"] for pair in comparison["pairs"]] + list(comparison["notes"]):
         parts += [Text(), Text(visible(verdict))]
     return Group(*parts)
-
-
-class _Fitting:
-    """A table, without the columns that can be missed where the terminal is too narrow for all of them."""
-
-    def __init__(self, make: Callable[[bool], Table]) -> None:
-        self.make = make
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = self.make(True)
-        for column in table.columns:
-            if column.no_wrap:  # rich would measure the longest word only
-                column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
-        least = Measurement.get(console, options.update(width=10_000), table).minimum
-        yield table if least <= options.max_width else self.make(False)
 
 
 def _bench(comparison: Mapping[str, Any]) -> str:
@@ -89,13 +74,13 @@ def _groups(groups: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _pairs(comparison: Mapping[str, Any]) -> _Fitting:
-    return _Fitting(partial(_against, comparison, {"p": "p", "p_holm": "p (Holm)"}))
+def _pairs(comparison: Mapping[str, Any]) -> Fitting:
+    return Fitting(partial(_against, comparison, {"p": "p", "p_holm": "p (Holm)"}))
 
 
-def _group_pairs(comparison: Mapping[str, Any]) -> _Fitting:
+def _group_pairs(comparison: Mapping[str, Any]) -> Fitting:
     tests = {"p": "p (Welch)", "p_permutation": "p (permutation)", "p_holm": "p (Holm)"}
-    return _Fitting(partial(_against, comparison, tests))
+    return Fitting(partial(_against, comparison, tests))
 
 
 def _against(comparison: Mapping[str, Any], tests: Mapping[str, str], every: bool) -> Table:

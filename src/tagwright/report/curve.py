@@ -7,7 +7,8 @@ from io import StringIO
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +16,8 @@ from tagwright.errors import require
 
 __all__ = ["curve_svg", "curve_view"]
 
-WIDTH = 40  # characters of the plot
+WIDTH = 40  # characters of the plot, where there is room for it
+LEAST = 16
 
 
 def curve_view(curve: Mapping[str, Any]) -> RenderableType:
@@ -25,6 +27,27 @@ def curve_view(curve: Mapping[str, Any]) -> RenderableType:
         curve: what `Curve.to_dict()` gives, or the JSON of `tagwright curve`.
     """
     points = curve["points"]
+    runs = len(points[0]["runs"]) if points else 0
+    told = (
+        f"{curve['split']} F1 of {curve['encoder']} on {curve['data']}; parts drawn by {curve['unit']},"
+        f" {runs} {'seed' if runs == 1 else 'seeds'}; {curve['support']:,} gold spans"
+    )
+    return Group(_Points(points), Text(), Text(told), Text(), Text(curve["judgement"]["words"]))
+
+
+class _Points:
+    """The table of the points; what room the figures leave is the plot's, if that is enough for one."""
+
+    def __init__(self, points: Any) -> None:
+        self.points = points
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        figures = Measurement.get(console, options.update(width=10_000), _table(self.points, 0)).maximum
+        room = min(WIDTH, options.max_width - figures - 3)
+        yield _table(self.points, room if room >= LEAST else 0)
+
+
+def _table(points: Any, plot: int) -> Table:
     low, high = _range(points)
     banded = any(point["interval"] for point in points)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
@@ -34,18 +57,14 @@ def curve_view(curve: Mapping[str, Any]) -> RenderableType:
     if banded:
         table.add_column("±", justify="right", no_wrap=True)
         table.add_column("95% interval", no_wrap=True)
-    table.add_column(f"{low:.2f}{f'{high:.2f}':>{WIDTH - 4}}", no_wrap=True)
+    if plot:
+        table.add_column(f"{low:.2f}{f'{high:.2f}':>{plot - 4}}", no_wrap=True)
     for point in points:
         row = [f"{point['share']:g}", f"{point['sentences']:,.0f}", f"{point['f1']:.4f}"]
         if banded:
             row += [f"{point['deviation']:.4f}", "{:.4f} to {:.4f}".format(*point["interval"])]
-        table.add_row(*row, Text(_bar(point, low, high)))
-    runs = len(points[0]["runs"]) if points else 0
-    told = (
-        f"{curve['split']} F1 of {curve['encoder']} on {curve['data']}; parts drawn by {curve['unit']},"
-        f" {runs} {'seed' if runs == 1 else 'seeds'}; {curve['support']:,} gold spans"
-    )
-    return Group(table, Text(), Text(told), Text(), Text(curve["judgement"]["words"]))
+        table.add_row(*row, *([Text(_bar(point, low, high, plot))] if plot else []))
+    return table
 
 
 def curve_svg(curve: Mapping[str, Any]) -> str:
@@ -100,11 +119,11 @@ def _range(points: Any) -> tuple[float, float]:
     return low, max(high, low + 0.05)
 
 
-def _bar(point: Mapping[str, Any], low: float, high: float) -> str:
+def _bar(point: Mapping[str, Any], low: float, high: float, width: int) -> str:
     def place(value: float) -> int:
-        return round((value - low) / (high - low) * (WIDTH - 1))
+        return round((value - low) / (high - low) * (width - 1))
 
-    cells = [" "] * WIDTH
+    cells = [" "] * width
     if point["interval"]:
         first, last = (place(bound) for bound in point["interval"])
         cells[first : last + 1] = ["─"] * (last + 1 - first)
