@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tagwright.cli.options import AsJson, with_data_settings
+from tagwright.cli.options import AsJson, OwnData, with_data_settings
 from tagwright.errors import InputError
 
 __all__ = ["calibrate_command"]
@@ -17,15 +17,7 @@ __all__ = ["calibrate_command"]
 def calibrate_command(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder of a tagger.")],
     *,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="DATA",
-            help="Catalogue name (wnut17, sample), hub:owner/name[@revision], folder or file; "
-            "what the tagger was trained on if left out.",
-        ),
-    ] = None,
+    data: OwnData = None,
     min_precision: Annotated[
         float | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tagwright.cli.options import AsJson, Overwrite, Settings, with_data_settings
+from tagwright.cli.options import AsJson, Encoder, Overwrite, RecipeData, Settings, with_data_settings
 from tagwright.errors import InputError
 
 __all__ = ["curve_command"]
@@ -23,18 +23,8 @@ def curve_command(
         ),
     ] = None,
     *,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="DATA",
-            help="Catalogue name (wnut17, sample), hub:owner/name[@revision], folder or file.",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="ENCODER", help="minilm (offline), a folder, or a name on the Hub."),
-    ] = None,
+    data: RecipeData = None,
+    model: Encoder = None,
     shares: Annotated[
         list[str] | None,
         typer.Option(

@@ -16,8 +16,11 @@ from tagwright.config import DataSettings, EncodeSettings
 __all__ = [
     "AsJson",
     "DataOption",
+    "Encoder",
     "OutFile",
     "Overwrite",
+    "OwnData",
+    "RecipeData",
     "RunFolder",
     "Settings",
     "Split",
@@ -25,15 +28,29 @@ __all__ = [
     "with_data_settings",
 ]
 
-DataOption = Annotated[
-    str,
+_DATA_HELP = "Catalogue name (wnut17, sample), hub:owner/name[@revision], folder or file"
+
+DataOption = Annotated[str, typer.Option("--data", metavar="DATA", help=f"{_DATA_HELP}.")]
+"""`--data`: the labelled words, in the manner of `tagwright.data.load.read_corpus`."""
+
+RecipeData = Annotated[str | None, typer.Option("--data", metavar="DATA", help=f"{_DATA_HELP}.")]
+"""`--data` of the commands that take a recipe, which may name the data instead."""
+
+OwnData = Annotated[
+    str | None,
     typer.Option(
         "--data",
         metavar="DATA",
-        help="Catalogue name (wnut17, sample), hub:owner/name[@revision], folder or file.",
+        help=f"{_DATA_HELP}; what the tagger was trained on if left out.",
     ),
 ]
-"""`--data`: the labelled words, in the manner of `tagwright.data.load.read_corpus`."""
+"""`--data` of the commands that take a bundle, which knows what it was trained on."""
+
+Encoder = Annotated[
+    str | None,
+    typer.Option("--model", metavar="ENCODER", help="minilm (offline), a folder, or a name on the Hub."),
+]
+"""`--model`: the encoder to train."""
 
 Split = Annotated[
     str, typer.Option("--split", metavar="SPLIT", help="Which split: train, validation or test.")

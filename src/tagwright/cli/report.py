@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tagwright.cli.options import AsJson, OutFile, with_data_settings
+from tagwright.cli.options import AsJson, OutFile, OwnData, with_data_settings
 from tagwright.errors import InputError
 
 __all__ = ["report_command"]
@@ -16,14 +16,7 @@ __all__ = ["report_command"]
 def report_command(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder of a tagger.")],
     *,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="DATA",
-            help="Catalogue name, hub:owner/name, folder or file; what the tagger was trained on if left out.",
-        ),
-    ] = None,
+    data: OwnData = None,
     against: Annotated[
         str | None, typer.Option("--against", metavar="OTHER", help="Another tagger, to compare with.")
     ] = None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tagwright.cli.options import Overwrite, RunFolder, Settings, with_data_settings
+from tagwright.cli.options import Encoder, Overwrite, RecipeData, RunFolder, Settings, with_data_settings
 
 __all__ = ["train_command"]
 
@@ -18,18 +18,8 @@ def train_command(
         typer.Argument(metavar="[RECIPE]", help="A TOML file or a built-in recipe: default, guide."),
     ] = None,
     *,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="DATA",
-            help="Catalogue name (wnut17, sample), hub:owner/name[@revision], folder or file.",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="ENCODER", help="minilm (offline), a folder, or a name on the Hub."),
-    ] = None,
+    data: RecipeData = None,
+    model: Encoder = None,
     out: RunFolder = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")

@@ -26,7 +26,7 @@ from tagwright.train.curve_log import CurveLog
 from tagwright.train.curve_points import Curve, CurvePoint, CurveRun
 from tagwright.train.engine import train
 from tagwright.train.gains import judge
-from tagwright.train.recipe import device_of
+from tagwright.train.recipe import device_of, load_recipe
 from tagwright.train.run import INTERRUPTED, default_run
 from tagwright.train.shares import check_shares, nested_rows, size_of, take_part
 
@@ -91,7 +91,7 @@ def curve(
         raise InputError(f"{seeds} seeds", mend="give at least 1, better 3")
     if split not in ("validation", "test"):
         raise InputError(f"a curve cannot be scored on {split!r}", mend="give --split validation or test")
-    recipe = _load_recipe(recipe, settings, model)
+    recipe = load_recipe(recipe, settings, model)
     source = data if data is not None else recipe.data.source
     if source is None:
         raise InputError("no data was named", mend="give --data DATA or set data.source in the recipe")
@@ -130,20 +130,6 @@ def curve(
     made = _put_together(corpus, recipe, log, shares, drawn, split, notices)
     _write(made, note)
     return made
-
-
-def _load_recipe(
-    recipe: Recipe | str | Path | None, settings: Iterable[str] | Mapping[str, Any], model: str | None
-) -> Recipe:
-    if isinstance(recipe, Recipe):
-        if settings:
-            raise InputError("settings go with a recipe's name or file", mend="set them on the Recipe itself")
-        loaded = recipe.model_copy(deep=True)
-    else:
-        loaded = Recipe.load(recipe, settings)
-    if model is not None:
-        loaded.model.encoder = model
-    return loaded
 
 
 def _read(recipe: Recipe, source: Any, split: str, note: Callable[[str], None]) -> Corpus:

@@ -26,7 +26,7 @@ from tagwright.train import checkpoint
 from tagwright.train.callbacks import StopOnInterrupt
 from tagwright.train.progress import RunDisplay
 from tagwright.train.ranks import rank, wait
-from tagwright.train.recipe import resolve
+from tagwright.train.recipe import load_recipe, resolve
 from tagwright.train.record import REPORT, make_record, write_report
 from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
 from tagwright.train.scoring import Part, score_part
@@ -92,7 +92,7 @@ def train(
         RunError: training failed; checkpoints stay, and the message says how to go on.
     """
     console = console or Console(stderr=True, quiet=rank() > 0)
-    recipe = _load_recipe(recipe, settings, model)
+    recipe = load_recipe(recipe, settings, model)
     source = data if data is not None else recipe.data.source
     if source is None:
         raise InputError("no data was named", mend="give --data DATA or set data.source in the recipe")
@@ -165,20 +165,6 @@ def train(
     if rank() == 0 and report:
         write_report(run, corpus, precision=recipe.train.precision, note=note)
     return Trained(run, recipe, scores, notices, display.seconds, trainer.pieces_seen)
-
-
-def _load_recipe(
-    recipe: Recipe | str | Path | None, settings: Iterable[str] | Mapping[str, Any], model: str | None
-) -> Recipe:
-    if isinstance(recipe, Recipe):
-        if settings:
-            raise InputError("settings go with a recipe's name or file", mend="set them on the Recipe itself")
-        loaded = recipe.model_copy(deep=True)
-    else:
-        loaded = Recipe.load(recipe, settings)
-    if model is not None:
-        loaded.model.encoder = model
-    return loaded
 
 
 def _read(recipe: Recipe, source: Any, note: Callable[[str], None]) -> Corpus:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from tagwright.config import Recipe
@@ -11,12 +15,36 @@ from tagwright.model.network import Network
 from tagwright.model.precision import resolve_precision
 from tagwright.train.optimizer import default_learning_rate
 
-__all__ = ["device_of", "resolve"]
+__all__ = ["device_of", "load_recipe", "resolve"]
 
 
 def device_of() -> torch.device:
     """Return the device that training runs on."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_recipe(
+    recipe: Recipe | str | Path | None, settings: Iterable[str] | Mapping[str, Any], model: str | None
+) -> Recipe:
+    """Return a recipe to work on: a copy of the one given, or the one that is named, with what overrides it.
+
+    Args:
+        recipe: a `Recipe`, a TOML file or a built-in name; None is `default`.
+        settings: more fields, as for `Recipe.load`.
+        model: the encoder; overrides `model.encoder`.
+
+    Raises:
+        InputError: there is no such recipe, a field is wrong, or settings go with a `Recipe`.
+    """
+    if isinstance(recipe, Recipe):
+        if settings:
+            raise InputError("settings go with a recipe's name or file", mend="set them on the Recipe itself")
+        loaded = recipe.model_copy(deep=True)
+    else:
+        loaded = Recipe.load(recipe, settings)
+    if model is not None:
+        loaded.model.encoder = model
+    return loaded
 
 
 def resolve(recipe: Recipe, network: Network) -> Recipe:
