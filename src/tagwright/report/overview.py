@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.rule import Rule
 from rich.text import Text
 
 from tagwright.report.calibration import reliability_diagram
@@ -55,4 +54,5 @@ def _parts(context: Mapping[str, Any]) -> Iterable[RenderableType]:
 
 
 def _heading(name: str) -> RenderableType:
-    return Group(Text(), Rule(name, align="left", style="dim", characters="─"), Text())
+    # Not rich's Rule: it is as wide as the console, and a pipe has no width.
+    return Group(Text(), Text(name.upper(), style="bold"), Text("─" * len(name), style="dim"), Text())

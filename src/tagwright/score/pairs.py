@@ -259,7 +259,7 @@ def _parting(
     places = " and ".join(_place(part, sentence, word, before) for part in rows)
     totals = [side.drain() for side in sides]
     names = [part.source for part in rows]
-    what = f"{totals[0]:,} words in {names[0]}, {totals[1]:,} in {names[1]}"
+    what = f"{totals[0]:,} word{'s' * (totals[0] != 1)} in {names[0]}, {totals[1]:,} in {names[1]}"
     if totals[0] == totals[1]:
         what = f"the sentence borders of {names[0]} and {names[1]} differ"
     what += f"; they part at {places}"

@@ -31,7 +31,7 @@ def parting_error(gold: Rows, rows: Rows) -> InputError:
         word = next((place for place, differs in enumerate(same) if differs), word)
     what = f"the sentence borders of {gold.source} and {rows.source} differ"
     if ours != theirs:
-        what = f"{ours:,} words in {gold.source}, {theirs:,} in {rows.source}"
+        what = f"{ours:,} word{'s' * (ours != 1)} in {gold.source}, {theirs:,} in {rows.source}"
     what += f"; they part at {_place(gold, sentence, word)} and {_place(rows, sentence, word)}"
     if any(map(ne, gold.words[:begin], rows.words[:begin])):  # a whole sentence is missing, perhaps
         what += f", and the words differ sooner: {first_difference(gold, rows)}"
