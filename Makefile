@@ -54,6 +54,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/encode.py $(DATA)
 	$(BIN)/python benchmarks/train.py $(DATA)
 	$(BIN)/python benchmarks/f1.py $(DATA)
+	$(BIN)/python benchmarks/label_errors.py $(DATA)
 
 # `--all` keeps setuptools, which torch needs; a local build's suffix (+cpu) would tie everybody to that build.
 constraints: $(READY)
