@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -165,7 +164,6 @@ def test_a_million_sentences_in_bounded_memory() -> None:
     gold = Spans(starts, starts + 1, generator.integers(0, 3, len(starts)))
     kept = generator.random(len(starts)) < 0.8
     predicted = Spans(starts[kept], starts[kept] + 1, generator.integers(0, 3, kept.sum()))
-    begin = time.perf_counter()
     tracemalloc.start()
     counts = UnitCounts.of(gold, predicted, np.arange(0, 4_000_001, 4), LABELS.types)
     found = f1_intervals(counts)
@@ -174,7 +172,6 @@ def test_a_million_sentences_in_bounded_memory() -> None:
     assert counts.units == 1_000_000
     assert found.micro == pytest.approx((2 * 0.8 / 3 / 1.8,) * 2, abs=0.01)  # a third of the types agrees
     assert peak < 400e6
-    assert time.perf_counter() - begin < 60
 
 
 @given(
