@@ -223,3 +223,22 @@ def test_a_plain_folder(tmp_path, caplog):
 def test_a_text_is_not_mistaken_for_words(tagger, call):
     with pytest.raises(InputError):
         call(tagger)
+
+
+def test_scoring_batches_as_prediction_does(tagger, monkeypatch):
+    """In bf16 another batch can tip a tag, and a score must be that of what `predict` writes."""
+    monkeypatch.setattr(module, "CHUNK_TEXTS", 3)
+    sentences = [TEXT.split()[place : place + 1 + 5 * place % 17] for place in range(8)]
+    shapes, logits = [], tagger.runtime.logits
+
+    def watched(input_ids, attention_mask):
+        shapes.append(input_ids.shape)
+        return logits(input_ids, attention_mask)
+
+    monkeypatch.setattr(tagger.runtime, "logits", watched)
+    predicted = tagger.predict_words(sentences)
+    expected, shapes[:] = shapes[:], []
+    tagged = tagger.tag_ids(sentences, names=[f"sentence {number}" for number in range(8)])
+    assert shapes == expected
+    assert [LABELS[tag] for tag in tagged.ids] == [tag for found in predicted for tag in found.tags]
+    assert len(tagger.tag_ids([]).ids) == 0

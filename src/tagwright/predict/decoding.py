@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,19 @@ class WordTags:
     lost_words: int = 0
     log_probabilities: NDArray[np.float32] | None = None
     dropped_entities: int = 0
+
+    @classmethod
+    def joined(cls, parts: Sequence[WordTags]) -> WordTags:
+        """Put the tags of one or more parts one after another; `batch_pieces` is the last part's."""
+        rows = [part.log_probabilities for part in parts if part.log_probabilities is not None]
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            np.concatenate([part.probabilities for part in parts]),
+            parts[-1].batch_pieces,
+            sum(part.lost_words for part in parts),
+            np.concatenate(rows) if rows else None,
+            sum(part.dropped_entities for part in parts),
+        )
 
 
 def tag_words(

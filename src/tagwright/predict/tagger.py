@@ -194,12 +194,21 @@ class Tagger:
     ) -> WordTags:
         """Tag sentences and return the tags' ids, flat over sentences; for scoring.
 
+        They are batched in the chunks in which `predict` batches them, so that both give the same bytes.
+
         Args:
             sentences: the words of each.
             names: what to call each sentence in an error.
             log_probabilities: keep each word's distribution over the labels.
         """
-        return self._tag(self._encode(sentences, names), log_probabilities=log_probabilities)
+        tagged: list[WordTags] = []
+        done = 0
+        for chunk in list(_chunks(Sentence("", words) for words in sentences)) or [[]]:
+            some = None if names is None else names[done : done + len(chunk)]
+            encoded = self._encode([sentence.tokens for sentence in chunk], some)
+            tagged.append(self._tag(encoded, log_probabilities=log_probabilities))
+            done += len(chunk)
+        return WordTags.joined(tagged)
 
     def _encode(self, sentences: Sequence[Sequence[str]], names: Sequence[str] | None = None) -> Encoded:
         return encode_words(

@@ -21,6 +21,8 @@ from tagwright.errors import InputError, RunError
 from tagwright.model.bundle import BundleMeta, save_bundle
 from tagwright.model.network import Network, build_network
 from tagwright.predict.runtimes.torch import TorchRuntime
+from tagwright.predict.tagger import Tagger
+from tagwright.score.evaluate import evaluate
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
 from tagwright.train.callbacks import StopOnInterrupt
@@ -29,7 +31,6 @@ from tagwright.train.ranks import rank, wait
 from tagwright.train.recipe import load_recipe, resolve
 from tagwright.train.record import REPORT, make_record, write_report
 from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
-from tagwright.train.scoring import Part, score_part
 from tagwright.train.setup import build_trainer, describe, encode_split
 from tagwright.train.trainer import TaggerTrainer
 
@@ -145,7 +146,7 @@ def train(
         if fast is not None:
             fast.undo()
         network.model = trainer.plain_model()
-        scores = _score(network, labels, parts, recipe)
+        scores = _score(network, table, corpus, _describe_bundle(recipe, labels, network, {}))
         if rank() == 0:
             steps = trainer.state.global_step
             made = make_record(
@@ -211,12 +212,12 @@ def _describe_bundle(recipe: Recipe, labels: LabelMap, network: Network, made: d
 
 
 def _score(
-    network: Network, labels: LabelMap, parts: dict[str, Part], recipe: Recipe
+    network: Network, table: PieceTable, corpus: Corpus, meta: BundleMeta
 ) -> dict[str, dict[str, Any]]:
-    """Score the splits with the runtime that will serve; the test split is scored once, here, after all choices."""
-    runtime = TorchRuntime(deepcopy(network.model), precision=recipe.train.precision)
+    """Evaluate the tagger as it will serve; the test split is scored once, here, after all choices."""
+    tagger = Tagger(TorchRuntime(deepcopy(network.model), precision=meta.precision), table, meta)
     return {
-        name: score_part(runtime, parts[name], labels, recipe).to_dict()
+        name: evaluate(tagger, corpus, split=name).to_dict()
         for name in ("validation", "test")
-        if name in parts
+        if name in corpus.splits
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,14 +30,10 @@ class Part:
     Attributes:
         encoded: its windows.
         tags: int64, shape (words,): the gold tag of each word.
-        words: the words, where the split is to be scored.
-        documents: the document of each sentence, where the data marks documents.
     """
 
     encoded: Encoded
     tags: NDArray[np.int64]
-    words: Sequence[str] | None = None
-    documents: Sequence[str | None] | None = None
 
 
 class LiveRuntime(TorchRuntime):
@@ -64,7 +59,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def score_part(runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe) -> Scores:
-    """Tag an encoded split with a runtime, in batches of the size it asks for, as `evaluate` does, and count."""
+    """Tag an encoded split with a runtime, in batches of the size it asks for, and count."""
     tagged = tag_words(
         runtime,
         part.encoded,
@@ -77,7 +72,5 @@ def score_part(runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe) -
         tagged.ids,
         part.encoded.word_offsets,
         labels,
-        words=part.words,
-        documents=part.documents,
         lost_words=part.encoded.lost_words,
     )

@@ -36,10 +36,9 @@ def encode_split(
 ) -> Part:
     """Encode one split of a corpus; lost words are noted."""
     split: Dataset = corpus.splits[name]
-    sentences = split["tokens"][:]
     encoded = encode_words(
         table,
-        sentences,
+        split["tokens"][:],
         limit=recipe.encode.max_pieces or 512,
         overlap=recipe.encode.overlap,
         on_overflow=recipe.encode.on_overflow,
@@ -48,9 +47,7 @@ def encode_split(
     if encoded.lost_words:
         note(f"{name}: {encoded.lost_words} words lie beyond the window and are lost (on_overflow=truncate)")
     tags = np.fromiter(chain.from_iterable(split["ner_tags"][:]), dtype=np.int64)
-    if name == "train":  # never scored, and its words are many
-        return Part(encoded, tags)
-    return Part(encoded, tags, list(chain.from_iterable(sentences)), corpus.documents.get(name))
+    return Part(encoded, tags)
 
 
 def build_trainer(
