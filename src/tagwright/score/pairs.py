@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +13,7 @@ import numpy as np
 from tagwright.data.conll import stream_conll
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError
+from tagwright.score.parting import first_difference, parting_error, place_of_word
 from tagwright.tags.labels import offsets_of
 from tagwright.tags.spans import IntArray
 
@@ -72,7 +72,7 @@ class Pair:
         """Return the place of a word of a side, in words."""
         sentence = int(np.searchsorted(self.offsets, word, side="right")) - 1
         rows = self.pred if side else self.gold
-        return _place(rows, sentence, word - int(self.offsets[sentence]), self.before)
+        return place_of_word(rows, sentence, word - int(self.offsets[sentence]), self.before)
 
 
 def read_pairs(
@@ -115,9 +115,10 @@ def read_pairs(
         compare = not ignore_words and bool(one.words and other.words)
         if not count or one.lengths != other.lengths:
             taken = (one, other) if count else (ours.rows, theirs.rows)
-            raise _parting(taken, (ours, theirs), before, sooner, compare=compare)
+            totals = ours.drain(), theirs.drain()
+            raise parting_error(*taken, totals=totals, before=before, sooner=sooner, compare=compare)
         differing = sum(map(ne, one.words, other.words)) if compare else 0
-        first = _first_different((one, other), before) if differing else ""
+        first = first_difference(one, other, before) if differing else ""
         sooner = sooner or first
         gold_ids, pred_ids = (numbers.of(rows.tags) for rows in (one, other))
         offsets = offsets_of(one.lengths)
@@ -227,56 +228,3 @@ def _whole_documents(gold: _Side, pred: _Side, part_words: int) -> int:
         part_words *= 2
         gold.fill(part_words)
         pred.fill(part_words)
-
-
-def _place(rows: Rows, sentence: int, word: int, before: int) -> str:
-    if not rows.word_lines:
-        return f"{rows.source}, sentence {before + sentence + 1}, word {word + 1}"
-    if sentence == len(rows):
-        return f"the end of {rows.source}"
-    return rows.place(sentence, word)
-
-
-def _parting(
-    rows: Sequence[Rows], sides: Sequence[_Side], before: int, sooner: str, *, compare: bool
-) -> InputError:
-    """Say where two sides with different sentences part for the first time."""
-    lengths = [part.lengths for part in rows]
-    sentences = min(map(len, lengths))
-    sentence = next(
-        (place for place in range(sentences) if lengths[0][place] != lengths[1][place]), sentences
-    )
-    begin, word = sum(lengths[0][:sentence]), 0
-    if sentence < sentences:
-        word = min(side[sentence] for side in lengths)
-    if compare:
-        words = [part.words for part in rows]
-        word = next(
-            (place for place in range(word) if words[0][begin + place] != words[1][begin + place]), word
-        )
-        if not sooner and words[0][:begin] != words[1][:begin]:  # a whole sentence is missing, perhaps
-            sooner = _first_different(rows, before)
-    places = " and ".join(_place(part, sentence, word, before) for part in rows)
-    totals = [side.drain() for side in sides]
-    names = [part.source for part in rows]
-    what = f"{totals[0]:,} word{'s' * (totals[0] != 1)} in {names[0]}, {totals[1]:,} in {names[1]}"
-    if totals[0] == totals[1]:
-        what = f"the sentence borders of {names[0]} and {names[1]} differ"
-    what += f"; they part at {places}"
-    if sooner:
-        what += f", and the words differ sooner: {sooner}"
-    return InputError(what, mend="score the same sentences, cut into the same words")
-
-
-def _first_different(rows: Sequence[Rows], before: int) -> str:
-    """Show the first words that are not the same, with their places."""
-    differ = map(ne, rows[0].words, rows[1].words)
-    position = next(place for place, different in enumerate(differ) if different)
-    shown = []
-    for side in rows:
-        offsets = side.offsets()
-        sentence = bisect_right(offsets, position) - 1
-        shown.append(
-            f"{side.words[position]!r} ({_place(side, sentence, position - offsets[sentence], before)})"
-        )
-    return " and ".join(shown)

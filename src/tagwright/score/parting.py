@@ -3,50 +3,74 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from operator import ne
 
 from tagwright.data.rows import Rows
 from tagwright.errors import InputError
 
-__all__ = ["first_difference", "parting_error", "place_of"]
+__all__ = ["first_difference", "parting_error", "place_of", "place_of_word"]
 
 
-def _place(rows: Rows, sentence: int, word: int) -> str:
-    if sentence == len(rows):
-        return f"the end of {rows.source}"
-    if not rows.lines:
-        return f"{rows.source}, sentence {sentence + 1}, word {word + 1}"
-    return rows.place(sentence, word)
+def parting_error(
+    gold: Rows,
+    pred: Rows,
+    *,
+    totals: Sequence[int] | None = None,
+    before: int = 0,
+    sooner: str = "",
+    compare: bool = True,
+) -> InputError:
+    """Say where two sides with different sentences part for the first time.
 
-
-def parting_error(gold: Rows, rows: Rows) -> InputError:
-    """Say where a system's sentences part from gold's for the first time."""
-    ours, theirs = sum(gold.lengths), sum(rows.lengths)
-    pairs = enumerate(zip(gold.lengths, rows.lengths, strict=False))
-    sentence = next((place for place, (one, other) in pairs if one != other), min(len(gold), len(rows)))
+    Args:
+        gold: the gold sentences, or a part of them in which the two sides part.
+        pred: the predicted ones.
+        totals: the words of both sides as a whole; None where these are not parts.
+        before: sentences in earlier parts.
+        sooner: words that differed in earlier parts, and their places.
+        compare: whether the words are to be the same.
+    """
+    pairs = enumerate(zip(gold.lengths, pred.lengths, strict=False))
+    shared = min(len(gold), len(pred))
+    sentence = next((place for place, (one, other) in pairs if one != other), shared)
     begin, word = sum(gold.lengths[:sentence]), 0
-    if sentence < min(len(gold), len(rows)):
-        word = min(gold.lengths[sentence], rows.lengths[sentence])
-        same = map(ne, gold.words[begin : begin + word], rows.words[begin : begin + word])
-        word = next((place for place, differs in enumerate(same) if differs), word)
-    what = f"the sentence borders of {gold.source} and {rows.source} differ"
-    if ours != theirs:
-        what = f"{ours:,} word{'s' * (ours != 1)} in {gold.source}, {theirs:,} in {rows.source}"
-    what += f"; they part at {_place(gold, sentence, word)} and {_place(rows, sentence, word)}"
-    if any(map(ne, gold.words[:begin], rows.words[:begin])):  # a whole sentence is missing, perhaps
-        what += f", and the words differ sooner: {first_difference(gold, rows)}"
-    return InputError(what, mend="compare systems on the same sentences, cut into the same words")
+    if sentence < shared:
+        word = min(gold.lengths[sentence], pred.lengths[sentence])
+    if compare:
+        differ = map(ne, gold.words[begin : begin + word], pred.words[begin : begin + word])
+        word = next((place for place, different in enumerate(differ) if different), word)
+        if not sooner and any(
+            map(ne, gold.words[:begin], pred.words[:begin])
+        ):  # a whole sentence is missing, perhaps
+            sooner = first_difference(gold, pred, before)
+    ours, theirs = totals or (sum(gold.lengths), sum(pred.lengths))
+    what = f"{ours:,} word{'s' * (ours != 1)} in {gold.source}, {theirs:,} in {pred.source}"
+    if ours == theirs:
+        what = f"the sentence borders of {gold.source} and {pred.source} differ"
+    places = " and ".join(place_of_word(rows, sentence, word, before) for rows in (gold, pred))
+    what += f"; they part at {places}" + (f", and the words differ sooner: {sooner}" if sooner else "")
+    return InputError(what, mend="give the same sentences, cut into the same words")
 
 
-def first_difference(gold: Rows, rows: Rows) -> str:
-    """Show the first words that are not the same, with their places."""
-    pairs = enumerate(map(ne, gold.words, rows.words))
-    position = next(place for place, differs in pairs if differs)
-    return " and ".join(f"{side.words[position]!r} ({place_of(side, position)})" for side in (gold, rows))
+def first_difference(gold: Rows, pred: Rows, before: int = 0) -> str:
+    """Show the first words that are not the same, with their places; `before` counts sentences in earlier parts."""
+    position = next(place for place, differs in enumerate(map(ne, gold.words, pred.words)) if differs)
+    sides = (gold, pred)
+    return " and ".join(f"{side.words[position]!r} ({place_of(side, position, before)})" for side in sides)
 
 
-def place_of(rows: Rows, position: int) -> str:
+def place_of(rows: Rows, position: int, before: int = 0) -> str:
     """Return the place of a word, counted from 0 over all sentences: `file:line`, or in words."""
     offsets = rows.offsets()
     sentence = bisect_right(offsets, position) - 1
-    return _place(rows, sentence, position - offsets[sentence])
+    return place_of_word(rows, sentence, position - offsets[sentence], before)
+
+
+def place_of_word(rows: Rows, sentence: int, word: int, before: int = 0) -> str:
+    """Return the place of a word of a sentence, both counted from 0: `file:line`, or in words."""
+    if sentence == len(rows) and (rows.lines or rows.word_lines):
+        return f"the end of {rows.source}"
+    if not rows.lines:
+        return f"{rows.source}, sentence {before + sentence + 1}, word {word + 1}"
+    return rows.place(sentence, word)
