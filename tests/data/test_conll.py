@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagwright.data.conll import ConllFile, format_conll, parse_conll, read_conll, stream_conll, write_conll
+from tagwright.data.conll import ConllFile, parse_conll, read_conll, stream_conll
+from tagwright.data.conll_writer import format_conll, write_conll
 from tagwright.errors import InputError
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tagwright.data.corpus import Corpus
 from tagwright.data.load import read_corpus
-from tagwright.data.split import draw_documents, hold_out, split_files
+from tagwright.data.split import draw_documents, hold_out
+from tagwright.data.split_files import split_files
 from tagwright.errors import InputError
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import tagwright as tw
 from tagwright.cli.main import run
 from tagwright.config import DataSettings
-from tagwright.data.conll import read_conll, write_conll
+from tagwright.data.conll import read_conll
+from tagwright.data.conll_writer import write_conll
 from tagwright.data.load import read_corpus
 from tagwright.errors import InputError
 from tagwright.score.comparison import Bench, SystemPair

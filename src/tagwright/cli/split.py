@@ -47,7 +47,7 @@ def split_command(
     """
     from tagwright.config import DataSettings
     from tagwright.data.load import read_corpus
-    from tagwright.data.split import split_files
+    from tagwright.data.split_files import split_files
 
     written = split_files(
         read_corpus(data, settings=DataSettings(**given)),

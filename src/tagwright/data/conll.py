@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +16,16 @@ from tagwright.errors import InputError
 
 __all__ = [
     "ConllFile",
-    "format_conll",
     "is_comment",
     "parse_conll",
     "read_conll",
     "stream_conll",
-    "write_conll",
 ]
 
 _BLANK = " \t"  # the only separators: a non-breaking space belongs to its word
 _NOTE = re.compile(r"#[ \t]+(?P<key>[^\s=]+)[ \t]*=[ \t]*(?P<value>.*)", re.DOTALL)
 _NEWDOC = re.compile(r"#[ \t]+newdoc\b(?:[ \t]+id)?(?:[ \t]*=[ \t]*(?P<value>.*))?", re.DOTALL)
-_DOCSTART = "-DOCSTART-"
+DOCSTART = "-DOCSTART-"
 
 
 @dataclass(slots=True)
@@ -201,7 +199,7 @@ class _Parser:
 
     def _take_note(self, line: str, fields: list[str]) -> bool:
         """Tell whether a line before a sentence is no word of it; keep what it says."""
-        if fields[0] == _DOCSTART:
+        if fields[0] == DOCSTART:
             self._documents += 1
             self._document = str(self._documents)
             return True
@@ -271,60 +269,3 @@ def is_comment(line: str, fields: list[str], columns: int) -> bool:
     if "\t" in line:
         return False
     return len(fields) != columns
-
-
-def format_conll(
-    sentences: Iterable[tuple[Sequence[str], Sequence[str]]],
-    *,
-    ids: Iterable[str | None] | None = None,
-    documents: Iterable[str | None] | None = None,
-) -> Iterator[str]:
-    """Write sentences as CoNLL text, one string a sentence, which `read_conll` reads back unchanged.
-
-    Args:
-        sentences: words and tags of each sentence.
-        ids: an id for each sentence, written as a comment; None leaves one out.
-        documents: a document for each sentence; a comment line marks where it changes.
-
-    Raises:
-        InputError: a word, tag or id that the format cannot hold: empty, or with a tab or a line break in it.
-    """
-    identifiers = iter(ids) if ids is not None else None
-    groups = iter(documents) if documents is not None else None
-    last: str | None = None
-    for position, (words, tags) in enumerate(sentences):
-        if len(words) != len(tags):
-            raise InputError(f"sentence {position} has {len(words)} words and {len(tags)} tags")
-        head = ""
-        if groups is not None and (group := next(groups)) is not None and group != last:
-            head, last = f"# newdoc id = {_safe(group, position)}\n", group
-        if identifiers is not None and (identifier := next(identifiers)) is not None:
-            head += f"# id = {_safe(identifier, position)}\n"
-        if not words:
-            continue
-        if words[0] == _DOCSTART:
-            raise InputError(f"sentence {position} begins with {_DOCSTART}, which marks a document")
-        body = "\n".join(
-            f"{_safe(word, position, last=False)}\t{_safe(tag, position)}"
-            for word, tag in zip(words, tags, strict=True)
-        )
-        mark = "\ufeff" if not head and position == 0 and body.startswith("\ufeff") else ""
-        yield f"{mark}{head}{body}\n\n"
-
-
-def _safe(cell: str, sentence: int, *, last: bool = True) -> str:
-    if not cell or "\t" in cell or "\n" in cell or " " in (cell[0], cell[-1]) or (last and "\r" in cell):
-        raise InputError(f"CoNLL cannot hold {cell!r} (sentence {sentence})", mend="write JSONL instead")
-    return cell
-
-
-def write_conll(
-    path: str | Path,
-    sentences: Iterable[tuple[Sequence[str], Sequence[str]]],
-    *,
-    ids: Iterable[str | None] | None = None,
-    documents: Iterable[str | None] | None = None,
-) -> None:
-    """Write sentences to a CoNLL file; see `format_conll`."""
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(format_conll(sentences, ids=ids, documents=documents))
