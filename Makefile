@@ -51,6 +51,7 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/score.py
+	$(BIN)/python benchmarks/compare.py $(DATA)
 	$(BIN)/python benchmarks/encode.py $(DATA)
 	$(BIN)/python benchmarks/train.py $(DATA)
 	$(BIN)/python benchmarks/f1.py $(DATA)
