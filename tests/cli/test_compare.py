@@ -10,24 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tagwright.cli.main import run
 from tests.models import tiny_bundle
 from tests.train.toy import write_corpus
 
 PAGE = (Path(__file__).parents[2] / "docs/compare.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def call(capsys):
-    """Run the command in this process; return exit code, stdout and stderr."""
-
-    def run_it(*arguments):
-        code = run(["compare", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run_it
+COMMAND = "compare"
 
 
 def test_the_page_shows_what_the_command_prints(call, tmp_path, monkeypatch):

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 import tagwright.train.curve as module
 from tagwright.cli.main import run
-from tests.train.toy import FAST, write_corpus, write_encoder
+from tests.train.toy import FAST
 
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory) -> Path:
-    return write_encoder(tmp_path_factory.mktemp("encoder") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("data") / "toy")
-
-
-@pytest.fixture
-def call(capsys):
-    def run_it(*arguments):
-        code = run(["curve", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run_it
+COMMAND = "curve"
 
 
 SET = [flag for name, value in (FAST | {"train.epochs": 1}).items() for flag in ("--set", f"{name}={value}")]

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import tagwright as tw
-from tagwright.cli.main import run
 from tests.models import tiny_bundle
-from tests.train.toy import conll, write_corpus
+from tests.train.toy import conll
 
 LABELS = ["O", "B-location", "I-location", "B-person", "I-person"]
 
@@ -20,22 +19,7 @@ def bundle(tmp_path_factory) -> Path:
     return tiny_bundle(tmp_path_factory.mktemp("bundle") / "run", labels=LABELS)
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("data") / "toy")
-
-
-@pytest.fixture
-def call(capsys):
-    """Run the command in this process; return exit code, stdout and stderr."""
-
-    def run_it(*arguments):
-        code = run(["evaluate", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run_it
+COMMAND = "evaluate"
 
 
 def test_json_is_one_object_and_nothing_else(call, bundle, corpus):

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import tagwright as tw
-from tagwright.cli.main import run
 from tests.models import tiny_bundle
 from tests.report.context import context
 from tests.train import toy
@@ -33,17 +32,7 @@ def untrained(tmp_path_factory) -> Path:
     return tiny_bundle(tmp_path_factory.mktemp("bundle") / "other", labels=LABELS)
 
 
-@pytest.fixture
-def call(capsys):
-    """Run the command in this process; return exit code, stdout and stderr."""
-
-    def run_it(*arguments):
-        code = run(["report", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run_it
+COMMAND = "report"
 
 
 def test_a_page_on_the_data_of_the_training(call, trained, tmp_path):

@@ -6,16 +6,7 @@ import json
 
 import pytest
 
-from tagwright.cli.main import run
-
-
-@pytest.fixture
-def call(capsys):
-    def run_it(*arguments):
-        code = run(["split", *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return run_it
+COMMAND = "split"
 
 
 @pytest.fixture

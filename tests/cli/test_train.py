@@ -2,36 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tagwright.cli.main import run
 from tagwright.model.bundle import read_meta
-from tests.train.toy import FAST, conll, sentences, write_corpus, write_encoder
+from tests.train.toy import FAST, conll, sentences, write_corpus
 
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory) -> Path:
-    return write_encoder(tmp_path_factory.mktemp("encoder") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("data") / "toy")
-
-
-@pytest.fixture
-def call(capsys):
-    """Run the command in this process; return exit code, stdout and stderr."""
-
-    def run_it(*arguments):
-        code = run(["train", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return run_it
+COMMAND = "train"
 
 
 def fast(**changes) -> list[str]:
