@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -17,8 +20,11 @@ os.environ |= {
     "HF_DATASETS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_WAIT_POLICY": "PASSIVE",
+    "KERAS_HOME": tempfile.mkdtemp(prefix="tagwright-"),  # Keras writes its settings on import
+    "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 os.environ.pop("TAGWRIGHT_DATA", None)
+atexit.register(shutil.rmtree, os.environ["KERAS_HOME"], ignore_errors=True)
 
 # A shell starts background jobs with Ctrl-C ignored, and children inherit that; the tests of Ctrl-C need it heard.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

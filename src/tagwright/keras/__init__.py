@@ -1,0 +1,1 @@
+"""The second engine: Keras 3 on TensorFlow."""
