@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench constraints clean
+.PHONY: help demo demo-keras test test-long check bench constraints clean
 
 PYTHON ?= python3
 # What `make bench` measures on: `wnut17` downloads it, a folder is read as it lies there.
@@ -16,6 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 help:
 	@echo "make demo         train a tagger on the bundled sample, score it, tag three sentences"
+	@echo "make demo-keras   the same, trained by Keras on TensorFlow"
 	@echo "make test         run the tests"
 	@echo "make test-long    run the slow rounds"
 	@echo "make check        format, lint, types, layers"
@@ -28,14 +29,21 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(READY)
-	$(BIN)/tagwright train --data sample --model minilm --out demo-tagger --overwrite --set train.epochs=10
-	$(BIN)/tagwright evaluate demo-tagger --data sample
+define DEMO
+	$(BIN)/tagwright train --data sample --model minilm --out $(1) --overwrite --set train.epochs=10 $(2)
+	$(BIN)/tagwright evaluate $(1) --data sample
 	printf '%s\n' \
 	  "Watching the northern lights over Tromsø with my sister Ingrid, best night of the year" \
 	  "anyone else's Pixel 8 stuck on the boot screen after the update from Google?" \
 	  "Saw Massive Attack play in Bristol last night and my ears are still ringing" \
-	  | $(BIN)/tagwright predict demo-tagger --to text
+	  | $(BIN)/tagwright predict $(1) --to text
+endef
+
+demo: $(READY)
+	$(call DEMO,demo-tagger,)
+
+demo-keras: $(READY)
+	$(call DEMO,demo-keras-tagger,--engine keras)
 
 test: $(READY)
 	$(BIN)/pytest
@@ -65,5 +73,5 @@ constraints: $(READY)
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf demo-tagger build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo-tagger demo-keras-tagger build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

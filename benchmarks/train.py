@@ -1,6 +1,10 @@
 """Training side by side in one run: the guide's Trainer, the same with bf16 and length grouping, and Tagwright.
 
     python benchmarks/train.py ../shared/data/wnut17 [--epochs 3] [--rounds 1] [--encoder minilm] [--arms guide ...]
+    python benchmarks/train.py ../shared/data/wnut17 --engine keras [--rounds 5 --keep runs/engines]
+
+With `--engine keras` the arms are Tagwright's default recipe on PyTorch and on Keras, in bf16 and in fp32; `plain`
+leaves out the fast step, which only PyTorch has. `--keep` keeps the bundles, for `tagwright compare --group`.
 
 Each arm trains in a process of its own, one after another, so that peak memory is its own and nothing else runs.
 Tokens are the encoder's pieces without padding; time runs from the first batch of an epoch to its last update,
@@ -24,7 +28,16 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-ARMS = ("guide", "guide-bf16-grouped", "tagwright")
+# What each of Tagwright's arms adds to the default recipe.
+RECIPES = {
+    "tagwright": [],
+    "torch-plain": ["train.fast_step=false"],
+    "keras": ["train.engine=keras"],
+    "torch-plain-fp32": ["train.fast_step=false", "train.precision=fp32"],
+    "keras-fp32": ["train.engine=keras", "train.precision=fp32"],
+}
+ARMS = ("guide", "guide-bf16-grouped", *RECIPES)
+OF_ENGINE = {"torch": ARMS[:3], "keras": tuple(RECIPES)}
 
 
 def clock_callback():
@@ -112,24 +125,28 @@ def run_guide(data: str, encoder: str, epochs: float, seed: int, *, faster: bool
     return {"tokens": tokens, "seconds": clock.seconds, "steps": steps, "f1": score(gold, pred).lenient.f1}
 
 
-def run_tagwright(data: str, encoder: str, epochs: float, seed: int) -> dict:
+def run_tagwright(arm: str, data: str, encoder: str, epochs: float, seed: int, keep: Path | None) -> dict:
     import tagwright as tw
 
     clock = clock_callback()
     with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run" if keep is None else keep / f"{arm}-{seed}"
         trained = tw.train(
             data=data,
             model=encoder,
-            out=Path(folder) / "run",
-            settings=[f"train.epochs={epochs}", f"train.seed={seed}"],
+            out=run,
+            overwrite=True,
+            settings=[f"train.epochs={epochs}", f"train.seed={seed}", *RECIPES[arm]],
             callbacks=[clock],
+            report=False,
         )
-        made = json.loads((Path(folder) / "run" / "tagwright.json").read_text())["made"]
+        made = json.loads((run / "tagwright.json").read_text())["made"]
     return {
         "tokens": trained.pieces,
         "seconds": clock.seconds,
         "steps": made["steps"],
         "f1": trained.scores["test"]["lenient"]["f1"],
+        "validation_f1": trained.scores["validation"]["lenient"]["f1"],
     }
 
 
@@ -141,13 +158,15 @@ def main() -> None:
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--epochs", type=float, default=3)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
+    parser.add_argument("--engine", choices=OF_ENGINE, default="torch")
+    parser.add_argument("--arms", nargs="+", choices=ARMS)
+    parser.add_argument("--keep", type=Path, help="a folder for the bundles")
     parser.add_argument("--arm", choices=ARMS, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if args.arm:
-        if args.arm == "tagwright":
-            result = run_tagwright(args.data, args.encoder, args.epochs, args.seed)
+        if args.arm in RECIPES:
+            result = run_tagwright(args.arm, args.data, args.encoder, args.epochs, args.seed, args.keep)
         else:
             faster = args.arm != "guide"
             result = run_guide(args.data, args.encoder, args.epochs, args.seed, faster=faster)
@@ -156,28 +175,34 @@ def main() -> None:
         return
 
     versions = ", ".join(
-        f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "tagwright")
+        f"{name} {metadata.version(name)}"
+        for name in ("torch", "transformers", "keras", "tensorflow-cpu", "tagwright")
     )
+    arms = args.arms or OF_ENGINE[args.engine]
     print(f"{date.today()}  {os.cpu_count()} CPUs ({platform.processor() or platform.machine()})  {versions}")
-    results: dict[str, list[dict]] = {arm: [] for arm in args.arms}
+    results: dict[str, list[dict]] = {arm: [] for arm in arms}
     for seed in range(args.seed, args.seed + args.rounds):
-        for arm in args.arms:
+        for arm in arms:
             call = [sys.executable, __file__, args.data, "--arm", arm, "--epochs", str(args.epochs)]
             call += ["--encoder", args.encoder, "--seed", str(seed)]
+            call += ["--keep", str(args.keep)] if args.keep else []
             output = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True).stdout
             result = json.loads(output.strip().splitlines()[-1])
             results[arm].append(result)
             print(f"  seed {seed}  {arm:20s} {json.dumps(result)}", flush=True)
-    print("| arm | tokens/s | ratio to the guide | peak memory | test F1 (lenient) |\n|---|---|---|---|---|")
+    first = arms[0]
+    print(f"| arm | tokens/s | ratio to {first} | peak memory | test F1 (lenient) |\n|---|---|---|---|---|")
     speed = {
         arm: statistics.median(row["tokens"] / row["seconds"] for row in rows)
         for arm, rows in results.items()
     }
     for arm, rows in results.items():
-        ratio = speed[arm] / speed["guide"] if "guide" in speed else float("nan")
+        ratio = speed[arm] / speed[first]
         memory = statistics.median(row["peak_mb"] for row in rows)
-        f1 = statistics.mean(row["f1"] for row in rows)
-        print(f"| {arm} | {speed[arm]:,.0f} | {ratio:.2f} | {memory:,.0f} MB | {100 * f1:.2f} |")
+        scores = [100 * row["f1"] for row in rows]
+        spread = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+        f1 = f"{statistics.mean(scores):.2f}{spread}"
+        print(f"| {arm} | {speed[arm]:,.0f} | {ratio:.2f} | {memory:,.0f} MB | {f1} |")
 
 
 if __name__ == "__main__":
