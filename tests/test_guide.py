@@ -2,108 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
-import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import torch
-import transformers
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
 import tagwright as tw
 from tagwright.model.network import build_network
 from tagwright.tags import LabelMap, Scheme
-from tests.tiny_tokenizers import GUIDE_TAGS, GUIDE_WORDS, minilm_tokenizer
+from tests.pages import read_page, run, run_page, steps_of, write_corpus, write_encoder
+from tests.tiny_tokenizers import minilm_tokenizer
 
-DOCS = Path(__file__).parents[1] / "docs"
-GUIDE = (DOCS / "guide.md").read_text(encoding="utf-8")
-ENCODERS = (DOCS / "encoders.md").read_text(encoding="utf-8")
-FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-
-ONLY_REAL = "text wnut17"
-"""Marks output that the real WNUT 17 files alone give."""
-
-
-class Step(NamedTuple):
-    """A Python block of a page, the output that is shown under it, if any, and the line the block begins at."""
-
-    code: str
-    output: str | None
-    only_real: bool
-    line: int
-
-
-def steps_of(page: str) -> Iterator[Step]:
-    fences = list(FENCE.finditer(page))
-    for fence, after in zip(fences, [*fences[1:], None], strict=True):
-        if fence["info"] != "python":
-            continue
-        shown = after is not None and after["info"] in ("text", ONLY_REAL)
-        yield Step(
-            code=fence["body"],
-            output=after["body"] if shown else None,
-            only_real=shown and after["info"] == ONLY_REAL,
-            line=page.count("\n", 0, fence.start("body")) + 1,
-        )
-
-
-def run(steps: Sequence[Step], names: dict[str, Any], *, real: bool = False) -> dict[str, Any]:
-    """Run blocks in one namespace, compare what they print, and return the namespace."""
-    for step in steps:
-        printed = io.StringIO()
-        # Lines in front put the page's line numbers into a traceback.
-        code = compile("\n" * (step.line - 1) + step.code, "page", "exec")
-        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*pin_memory.*")  # a Trainer without a GPU
-            exec(code, names)
-        if step.output is not None and (real or not step.only_real):
-            assert printed.getvalue() == step.output, f"line {step.line} of the page"
-    return names
-
-
-def run_guide(page: str, *, source: str, encoder: str, real: bool = False) -> dict[str, Any]:
-    """Run the guide with its first block replaced."""
-    first, *steps = steps_of(page)
-    assert re.findall(r"^\w+", first.code, re.MULTILINE) == ["source", "encoder"]
-    return run(steps, {"source": source, "encoder": encoder}, real=real)
+GUIDE = read_page("guide.md")
+ENCODERS = read_page("encoders.md")
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> str:
-    """A DistilBERT 32 wide with random weights, and the real vocabulary, so that pieces are the guide's."""
-    folder = tmp_path_factory.mktemp("encoder")
-    tokenizer = minilm_tokenizer()
-    config = transformers.DistilBertConfig(
-        vocab_size=len(tokenizer), dim=32, hidden_dim=64, n_layers=2, n_heads=2, initializer_range=0.4
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        transformers.DistilBertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> str:
-    """A stand-in for WNUT 17: the sentence that the guide looks at, and some of the bundled sample."""
-    folder = tmp_path_factory.mktemp("corpus")
-    sample = tw.load_data("sample")
-    names = sample["train"].features["ner_tags"].feature.names
-    for split, size in (("train", 48), ("validation", 24), ("test", 24)):
-        rows = [(row["tokens"], row["ner_tags"]) for row in sample[split].select(range(size))]
-        if split == "train":
-            rows.insert(0, (GUIDE_WORDS, GUIDE_TAGS))
-        sentences = [
-            "".join(f"{word}\t{names[tag]}\n" for word, tag in zip(*row, strict=True)) for row in rows
-        ]
-        (folder / f"{split}.conll").write_text("\n".join(sentences), encoding="utf-8")
-    return str(folder)
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture
@@ -117,7 +40,7 @@ def _elsewhere(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("_elsewhere")
 def test_the_guide_runs_from_end_to_end(corpus, encoder):
-    names = run_guide(GUIDE, source=corpus, encoder=encoder)
+    names = run_page(GUIDE, source=corpus, encoder=encoder)
 
     assert len(names["names"]) == names["model"].config.num_labels == 13
     assert names["label2id"] == {name: number for number, name in names["id2label"].items()}
@@ -147,7 +70,7 @@ def test_the_guide_runs_from_end_to_end(corpus, encoder):
 
 @pytest.mark.usefixtures("_elsewhere")
 def test_the_guide_scores_as_seqeval_does(corpus, encoder):
-    names = run_guide(GUIDE.partition("\n## Train\n")[0], source=corpus, encoder=encoder)
+    names = run_page(GUIDE.partition("\n## Train\n")[0], source=corpus, encoder=encoder)
     labels = torch.randint(-1, 13, (40, 9), generator=torch.Generator().manual_seed(1)).numpy()
     labels[labels < 0] = -100
     labels[0] = 9  # no row empty, whatever the seed
@@ -171,7 +94,7 @@ def test_the_guide_shows_what_the_real_files_give(wnut17, encoder, monkeypatch):
     before, heading, _ = GUIDE.partition("\n## Train\n")
     assert heading
     assert any(step.only_real for step in steps_of(before))
-    run_guide(before, source="wnut17", encoder=encoder, real=True)
+    run_page(before, source="wnut17", encoder=encoder, real=True)
 
 
 @pytest.mark.usefixtures("_elsewhere")
