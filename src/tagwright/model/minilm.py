@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,18 +99,26 @@ def fold_bert(
     return values, folded
 
 
-def minilm_weights() -> tuple[dict[str, Any], dict[str, torch.Tensor], Path]:
+def minilm_weights(
+    load: Callable[[bytes], dict[str, Any]] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any], Path]:
     """Read the encoder, check its sum and fold it.
 
+    Args:
+        load: reads tensors from the bytes of a safetensors file; None reads torch's.
+
     Returns:
-        DistilBERT's configuration values, its tensors, and the folder that holds the tokenizer's files.
+        DistilBERT's configuration values, its tensors as `load` gives them, and the folder that holds the
+        tokenizer's files.
 
     Raises:
         MissingExtraError: the package is not installed.
         InputError: the weights are not the ones this code was tested with.
     """
-    from safetensors.torch import load
+    if load is None:
+        from safetensors.torch import load as load_torch
 
+        load = load_torch
     folder = minilm_files()
     data = (folder / "model.safetensors").read_bytes()
     if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:

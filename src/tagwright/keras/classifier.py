@@ -1,0 +1,358 @@
+"""The model: an encoder with a head of one dense layer, from and to Hugging Face folders."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from tagwright.errors import InputError, RunError
+from tagwright.keras.architecture import Architecture
+from tagwright.keras.encoder import Encoder
+from tagwright.keras.layers import Seeds
+from tagwright.keras.loss import token_loss
+from tagwright.keras.names import HEAD, find_names, name_slots
+from tagwright.keras.source import find_source
+from tagwright.keras.weights import check_tensors, write_folder
+from tagwright.model.huggingface import label_names
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["TokenClassifier"]
+
+CLASSES = {
+    "distilbert": "DistilBert",
+    "bert": "Bert",
+    "roberta": "Roberta",
+    "xlm-roberta": "XLMRoberta",
+    "camembert": "Camembert",
+}
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@keras.saving.register_keras_serializable("tagwright")
+class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not followed by mypy
+    """An encoder with a head that gives every piece one logit a label.
+
+    Its inputs are a dict of integers: `input_ids`, `attention_mask` and, where the encoder has token types,
+    `token_type_ids`, each (batch, pieces). Its output is fp32 logits, (batch, pieces, labels), whatever the policy.
+
+    Example:
+        >>> model = TokenClassifier.from_pretrained("minilm", labels=["O", "B-person", "I-person"])
+        >>> model.compile(optimizer=create_optimizer(2e-4, num_train_steps=1000)[0])
+        >>> model.fit(batches, epochs=3)
+        >>> model.save_pretrained("tagger")
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        labels: Sequence[str],
+        *,
+        config: Mapping[str, Any] | None = None,
+        seed: int = 42,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Make a model with random weights.
+
+        Args:
+            architecture: the encoder's sizes and settings.
+            labels: names of the labels, in the order of their ids.
+            config: the values of a `config.json` to save with the model; None makes them from the architecture.
+            seed: seed of new weights and of dropout.
+            dtype: a Keras policy whose variables are fp32, such as `mixed_bfloat16`; None is Keras' own.
+            kwargs: `name`, as of `keras.Model`.
+
+        Raises:
+            InputError: the labels are not different names, the policy keeps variables in a low precision, or the
+                configuration describes another architecture.
+        """
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        if policy.variable_dtype != "float32":
+            raise InputError(
+                f"the policy {policy.name} keeps variables as {policy.variable_dtype}",
+                mend="use float32 or mixed_bfloat16",
+            )
+        names = tuple(labels)
+        if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"the labels are not different names: {list(names)}")
+        values = dict(architecture.to_config() if config is None else config)
+        if Architecture.from_config(values) != architecture:
+            raise InputError("the configuration describes another architecture than the one given")
+        super().__init__(dtype=policy, **kwargs)
+        self.architecture = architecture
+        self.seed = seed
+        self._names = names
+        self._config = json.dumps(values)  # Keras would wrap a dict in one of its own
+        seeds = Seeds(seed)
+        self.encoder = Encoder(architecture, seeds, dtype=policy)
+        self.head_dropout = keras.layers.Dropout(
+            architecture.head_dropout, seed=seeds.next(), dtype=policy, name="head_dropout"
+        )
+        # In fp32: it is small, and its outputs are what is compared.
+        self.head = keras.layers.EinsumDense(
+            "bld,dc->blc",
+            (None, len(names)),
+            bias_axes="c",
+            kernel_initializer=keras.initializers.RandomNormal(
+                stddev=architecture.initializer_range, seed=seeds.next()
+            ),
+            dtype="float32",
+            name="classifier",
+        )
+        self.build()
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the labels, in the order of their ids."""
+        return list(self._names)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The values of `config.json` that the model was made with."""
+        values: dict[str, Any] = json.loads(self._config)
+        return values
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the variables."""
+        self.encoder.build(None)
+        self.head.build((None, None, self.architecture.width))
+        self._slots = _Slots(name_slots(self.architecture.kind, self.encoder, self.head))
+
+    def compile(self, optimizer: Any, loss: Any = None, *, jit_compile: Any = False, **kwargs: Any) -> None:
+        """Configure the model for `fit` and `evaluate`, as `keras.Model.compile` does.
+
+        Args:
+            optimizer: such as that of `create_optimizer`.
+            loss: None is `token_loss()`.
+            jit_compile: whether XLA compiles the step: seconds for every new shape of batch, on CPU.
+            kwargs: the rest of `keras.Model.compile`.
+        """
+        loss = token_loss() if loss is None else loss
+        super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs)
+
+    def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
+        """Compute logits.
+
+        Args:
+            inputs: `input_ids`, `attention_mask` and perhaps `token_type_ids`, integers, each (batch, pieces).
+            training: whether dropout is on.
+
+        Returns:
+            Logits, fp32, (batch, pieces, labels).
+
+        Raises:
+            InputError: an input is missing or unknown.
+        """
+        states = self.hidden_states(inputs, training=training)
+        return self.head(self.head_dropout(states, training=training))
+
+    def hidden_states(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
+        """Compute the encoder's output, (batch, pieces, width); the arguments are those of `call`."""
+        self._check_inputs(inputs)
+        ids, mask, types = (inputs.get(name) for name in INPUTS)
+        return self.encoder(ids, mask, types, training=training)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        labels: Sequence[str] | None = None,
+        dtype: Any = None,
+        seed: int = 42,
+        dropout: float | None = None,
+        attention_dropout: float | None = None,
+    ) -> TokenClassifier:
+        """Load an encoder, with its head where it has one.
+
+        Args:
+            folder: a Hugging Face folder with safetensors, a name on the Hub (`owner/name[@revision]`) or `minilm`.
+            labels: names of the labels, in the order of their ids; None keeps those of the checkpoint's head. The
+                rows of a trained head whose label is wanted are kept; the others are new.
+            dtype: as of the class.
+            seed: seed of the head's new rows and of dropout.
+            dropout: dropout of hidden states in training; None keeps the encoder's own.
+            attention_dropout: the same for attention probabilities.
+
+        Raises:
+            InputError: there is no such encoder, it is damaged, or it computes what this engine does not.
+            MissingExtraError: `minilm` is not installed.
+        """
+        source = find_source(folder)
+        architecture = Architecture.from_config(source.config, source.where)
+        config = architecture.with_dropout(source.config, dropout, attention_dropout)
+        old = label_names(source.config)
+        model = cls(
+            Architecture.from_config(config, source.where),
+            old if labels is None else labels,
+            config=config,
+            seed=seed,
+            dtype=dtype,
+        )
+        slots = model._slots.table
+        found = find_names(architecture.kind, slots, source.names, source.where)
+        stored = source.read(list(found.values()))
+        tensors = {name: stored[theirs] for name, theirs in found.items()}
+        if HEAD[0] not in tensors and labels is None:
+            raise InputError(
+                "the checkpoint has no trained head, so it has no labels",
+                where=source.where,
+                mend="name them: labels=",
+            )
+        tensors |= _fit_head(
+            {name: slots[name].read() for name in HEAD}, tensors, model.labels, old, source.where
+        )
+        model._write(tensors, source.where)
+        return model
+
+    @classmethod
+    def from_tensors(
+        cls,
+        config: Mapping[str, Any],
+        tensors: Mapping[str, NDArray[Any]],
+        *,
+        labels: Sequence[str],
+        dtype: Any = None,
+        seed: int = 42,
+        where: str | None = None,
+    ) -> TokenClassifier:
+        """Make a model of tensors at hand, such as a PyTorch model's `state_dict`.
+
+        Args:
+            config: the values of `config.json`.
+            tensors: Hugging Face's names and PyTorch's layouts; the head's included, and nothing else.
+            labels: names of the labels, in the order of their ids.
+            dtype: as of the class.
+            seed: seed of dropout.
+            where: where the tensors come from, for messages.
+
+        Raises:
+            InputError: a tensor is missing, left over or of another shape; the message names it.
+        """
+        architecture = Architecture.from_config(config, where)
+        model = cls(architecture, labels, config=config, seed=seed, dtype=dtype)
+        model._write(tensors, where)
+        return model
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weights under Hugging Face's names, laid out as a PyTorch `state_dict` has them."""
+        return {name: slot.read() for name, slot in self._slots.table.items()}
+
+    def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Take weights as `tensors` gives them.
+
+        Raises:
+            InputError: a tensor is missing, left over or of another shape; nothing is changed then.
+        """
+        self._write(tensors, None)
+
+    def named_variables(self) -> dict[str, Any]:
+        """Return the trainable variables under Hugging Face's names, in PyTorch's order."""
+        return {name: slot.variable for name, slot in self._slots.table.items()}
+
+    def seed_states(self) -> list[Any]:
+        """Return the states of the dropout layers' generators, in a fixed order; none where dropout is 0."""
+        layers = [*self.encoder.seeded(), self.head_dropout]
+        return [variable for layer in layers for variable in layer.non_trainable_variables]
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Save a Hugging Face folder: `config.json` and `model.safetensors`; plain transformers loads it.
+
+        A crash at any moment leaves the earlier files or the new ones, whole. The tokenizer is saved on its own.
+
+        Raises:
+            RunError: the files could not be written.
+        """
+        from safetensors import SafetensorError
+
+        config = self.config
+        config.pop("torch_dtype", None)  # the key's older name
+        config.pop("num_labels", None)  # follows from id2label
+        config |= {
+            "architectures": [f"{CLASSES[self.architecture.kind]}ForTokenClassification"],
+            "dtype": "float32",
+            "id2label": {str(number): name for number, name in enumerate(self._names)},
+            "label2id": {name: number for number, name in enumerate(self._names)},
+        }
+        try:
+            write_folder(Path(folder), config, self.tensors())
+        except (OSError, SafetensorError) as error:
+            # safetensors wraps the system's error in words of its own.
+            full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(
+                error
+            )
+            what = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
+            raise RunError(f"the model could not be saved: {what}", where=str(folder)) from error
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` makes the model of: Keras' own format, for its checkpoints."""
+        return {
+            **super().get_config(),
+            "config": self.config,
+            "labels": self.labels,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TokenClassifier:
+        """Make a model with random weights of what `get_config` returned."""
+        values = config["config"]
+        return cls(Architecture.from_config(values), **config)
+
+    def _write(self, tensors: Mapping[str, NDArray[Any]], where: str | None) -> None:
+        check_tensors({name: slot.shape for name, slot in self._slots.table.items()}, tensors, where)
+        for name, slot in self._slots.table.items():
+            slot.write(tensors[name])
+
+    def _check_inputs(self, inputs: Mapping[str, Any]) -> None:
+        known = INPUTS if self.architecture.types else INPUTS[:2]
+        if not isinstance(inputs, Mapping):
+            raise InputError(
+                f"the inputs are a {type(inputs).__name__}",
+                mend=f"give a dict with {' and '.join(INPUTS[:2])}",
+            )
+        for name in INPUTS[:2]:
+            if inputs.get(name) is None:
+                raise InputError(f"the inputs lack {name}", mend=f"they need {' and '.join(INPUTS[:2])}")
+        for name in inputs:
+            if name not in known:
+                raise InputError(
+                    f"{self.architecture.kind} takes no input {name!r}", mend=f"it takes {', '.join(known)}"
+                )
+
+
+class _Slots:
+    """Keeps Keras from wrapping and tracking the table of slots."""
+
+    def __init__(self, table: dict[str, Any]) -> None:
+        self.table = table
+
+
+def _fit_head(
+    new: dict[str, NDArray[np.float32]],
+    tensors: dict[str, NDArray[np.float32]],
+    labels: list[str],
+    old: list[str],
+    where: str,
+) -> dict[str, NDArray[np.float32]]:
+    """Return the head's two tensors: rows of labels that a trained head had are its own, the others new."""
+    if HEAD[0] not in tensors:
+        return new
+    width = new[HEAD[0]].shape[1]
+    shapes: dict[str, tuple[int, ...]] = {HEAD[0]: (len(old), width), HEAD[1]: (len(old),)}
+    trained = {name: tensors[name] for name in HEAD}
+    check_tensors(shapes, trained, where)
+    places = {label: row for row, label in enumerate(old)}
+    for row, label in enumerate(labels):
+        if label in places:
+            for name in HEAD:
+                new[name][row] = trained[name][places[label]]
+    return new
