@@ -101,8 +101,8 @@ class ModelSettings(_Settings):
 class TrainSettings(_Settings):
     """How the weights are fitted."""
 
-    engine: Literal["torch"] = "torch"
-    """The training engine."""
+    engine: Literal["torch", "keras"] = "torch"
+    """What trains: PyTorch, or Keras on TensorFlow (extra `keras`); the tagger is the same kind of folder."""
 
     epochs: float = Field(default=3, gt=0)
     """Passes over the training split."""
@@ -141,7 +141,8 @@ class TrainSettings(_Settings):
     """Batch sentences of similar length together."""
 
     fast_step: bool = True
-    """Use Tagwright's faster dropout, embedding gradient and optimizer step where the model allows it."""
+    """Use Tagwright's faster dropout, embedding gradient and optimizer step where the model allows it; with the
+    engine `torch` alone."""
 
     early_stopping: int | None = Field(default=None, ge=1)
     """Stop after this many evaluations without a better validation F1."""

@@ -7,16 +7,17 @@ import inspect
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from tagwright.config import DataSettings, EncodeSettings
+from tagwright.config import DataSettings, EncodeSettings, TrainSettings
 
 __all__ = [
     "AsJson",
     "DataOption",
     "Encoder",
+    "Engine",
     "OutFile",
     "Overwrite",
     "OwnData",
@@ -51,6 +52,12 @@ Encoder = Annotated[
     typer.Option("--model", metavar="ENCODER", help="minilm (offline), a folder, or a name on the Hub."),
 ]
 """`--model`: the encoder to train."""
+
+Engine = Annotated[
+    Literal["torch", "keras"] | None,
+    typer.Option("--engine", help=TrainSettings.model_fields["engine"].description),
+]
+"""`--engine`: what trains; the same as `train.engine`, over whatever the recipe says."""
 
 Split = Annotated[
     str, typer.Option("--split", metavar="SPLIT", help="Which split: train, validation or test.")

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tagwright.cli.options import Encoder, Overwrite, RecipeData, RunFolder, Settings, with_data_settings
+from tagwright.cli.options import (
+    Encoder,
+    Engine,
+    Overwrite,
+    RecipeData,
+    RunFolder,
+    Settings,
+    with_data_settings,
+)
 
 __all__ = ["train_command"]
 
@@ -21,6 +29,7 @@ def train_command(
     data: RecipeData = None,
     model: Encoder = None,
     out: RunFolder = None,
+    engine: Engine = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest whole checkpoint in --out.")
     ] = False,
@@ -42,6 +51,7 @@ def train_command(
     from tagwright.train.ranks import rank
 
     flags = [f"data.{name}={str(value).lower()}" for name, value in given.items()]
+    chosen = [f"train.engine={engine}"] if engine else []
     trained = train(
         recipe,
         data=data,
@@ -49,7 +59,7 @@ def train_command(
         out=out,
         resume=resume,
         overwrite=overwrite,
-        settings=[*flags, *(settings or [])],
+        settings=[*flags, *(settings or []), *chosen],
         report=report,
     )
     if rank() > 0:

@@ -6,15 +6,70 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["clear_staging", "discard", "is_whole", "newest", "rotate", "seal", "step_of"]
+from tagwright.errors import RunError
+from tagwright.train.failures import is_disk_error, reason_of
+from tagwright.train.ranks import rank, wait
+
+__all__ = [
+    "check_whole",
+    "clear_staging",
+    "discard",
+    "is_whole",
+    "newest",
+    "rotate",
+    "seal",
+    "step_of",
+    "writing",
+]
 
 SEAL = "sealed.json"
 PREFIX = "checkpoint-"
 STAGING = ".writing"
 """The folder beside the checkpoints in which the next one is written."""
+
+
+@contextmanager
+def writing(folder: Path, step: int, *, best: int | None) -> Iterator[Path]:
+    """Give a place to write a checkpoint to; when the block ends it is sealed, and older ones go.
+
+    Among several processes all enter the block; the first one clears, seals and removes.
+
+    Args:
+        folder: where the checkpoints lie.
+        step: the step.
+        best: the step of the best checkpoint so far, which stays beside this one.
+
+    Raises:
+        RunError: it could not be written, such as on a full disk; the one before is still there.
+    """
+    target = folder / f"{PREFIX}{step}"
+    first = rank() == 0
+    try:
+        if first:
+            clear_staging(folder)
+        wait()
+        yield folder / STAGING / target.name
+        wait()
+        if first:
+            seal(folder / STAGING / target.name, target)
+    except Exception as error:
+        clear_staging(folder)  # on a full disk it would be in the way of what is written next
+        if not is_disk_error(error):
+            raise
+        last = newest(folder)
+        kept = f"; the one of step {step_of(last)} is whole" if last else ""
+        raise RunError(
+            f"the checkpoint of step {step} could not be saved: {reason_of(error)}{kept}",
+            where=str(folder),
+            mend="make room and go on with --resume",
+        ) from error
+    if first:
+        rotate(folder, {step, best or step})
+    wait()
 
 
 def clear_staging(folder: Path) -> None:
@@ -49,6 +104,16 @@ def is_whole(checkpoint: Path) -> bool:
         return bool(sums) and all(_sum(checkpoint / name) == value for name, value in sums.items())
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def check_whole(checkpoint: Path) -> None:
+    """Refuse a checkpoint that is not whole.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    if not is_whole(checkpoint):
+        raise RunError("the checkpoint is damaged", where=str(checkpoint), mend="train anew with --overwrite")
 
 
 def rotate(folder: Path, keep: set[int]) -> None:

@@ -20,13 +20,12 @@ from tagwright.data.split import hold_out
 from tagwright.encode.words import check_splitter, split_words
 from tagwright.errors import InputError, MissingExtraError, RunError
 from tagwright.model.bundle import read_meta
-from tagwright.model.precision import resolve_precision
 from tagwright.report.curve import curve_svg
 from tagwright.train.curve_log import CurveLog
 from tagwright.train.curve_points import Curve, CurvePoint, CurveRun
 from tagwright.train.engine import train
 from tagwright.train.gains import judge
-from tagwright.train.recipe import device_of, load_recipe
+from tagwright.train.recipe import load_recipe, precision_of
 from tagwright.train.run import INTERRUPTED, default_run
 from tagwright.train.shares import check_shares, nested_rows, size_of, take_part
 
@@ -101,8 +100,7 @@ def curve(
         )
     if isinstance(source, str | Path):
         recipe.data.source = str(source)
-    precision = resolve_precision(recipe.train.precision, device_of())
-    recipe.train.precision = precision  # type: ignore[assignment]  # no longer "auto"
+    recipe.train.precision = precision_of(recipe.train)  # type: ignore[assignment]  # no longer "auto"
     if out is None:
         run = default_run(recipe.data.source or "data", recipe.model.encoder)
         out = run.with_name(f"{run.name}-curve")

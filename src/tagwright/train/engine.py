@@ -31,11 +31,12 @@ from tagwright.train.ranks import rank, wait
 from tagwright.train.recipe import load_recipe, resolve
 from tagwright.train.record import REPORT, make_record, write_report
 from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
-from tagwright.train.setup import build_trainer, describe, encode_split
-from tagwright.train.trainer import TaggerTrainer
+from tagwright.train.setup import build_trainer, check_encoder, describe, encode_split, origin_of
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
+
+    from tagwright.train.setup import Trainer
 
 __all__ = ["Trained", "train"]
 
@@ -124,13 +125,14 @@ def train(
         attention_dropout=recipe.model.attention_dropout,
         seed=recipe.train.seed,
     )
+    check_encoder(network, recipe)
     recipe = resolve(recipe, network)
-    for line in network.notices:
+    for line in filter(None, [*network.notices, origin_of(recipe)]):
         note(line)
     table = PieceTable(network.tokenizer)
     parts = {name: encode_split(corpus, name, table, recipe, note) for name in corpus.splits}
     start = prepare_run(folder, recipe, corpus, resume=resume, note=note)
-    trainer, fast = build_trainer(network, labels, parts, recipe, folder, table, callbacks, note)
+    trainer = build_trainer(network, labels, parts, recipe, folder, table, callbacks, note)
     display = RunDisplay(console, lambda: trainer.pieces_seen)
     trainer.add_callback(display)
     interrupt = StopOnInterrupt()
@@ -143,8 +145,6 @@ def train(
             raise KeyboardInterrupt
         display.close()
         best = _take_best(trainer, recipe, folder, note)
-        if fast is not None:
-            fast.undo()
         network.model = trainer.plain_model()
         scores = _score(network, table, corpus, _describe_bundle(recipe, labels, network, {}))
         if rank() == 0:
@@ -179,7 +179,7 @@ def _read(recipe: Recipe, source: Any, note: Callable[[str], None]) -> Corpus:
     return corpus
 
 
-def _take_best(trainer: TaggerTrainer, recipe: Recipe, folder: Path, note: Callable[[str], None]) -> int:
+def _take_best(trainer: Trainer, recipe: Recipe, folder: Path, note: Callable[[str], None]) -> int:
     """Give the model the weights that the recipe wants, and return their step."""
     last, best = trainer.state.global_step, trainer.state.best_global_step
     if not recipe.train.keep_best or best in (None, 0, last):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["History"]
+__all__ = ["HISTORY", "History"]
+
+HISTORY = "tagwright.history"
+"""The key of the history in a checkpoint's state."""
 
 POINTS = 100
 """Points of the curve of the loss, at most."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tagwright.config import Recipe
+from tagwright.config import Recipe, TrainSettings
 from tagwright.errors import InputError
 from tagwright.model.huggingface import first_line
 from tagwright.model.network import Network
 from tagwright.model.precision import resolve_precision
 from tagwright.train.optimizer import default_learning_rate
 
-__all__ = ["device_of", "load_recipe", "resolve"]
+__all__ = ["device_of", "load_recipe", "precision_of", "resolve"]
 
 
 def device_of() -> torch.device:
-    """Return the device that training runs on."""
+    """Return the device that PyTorch trains on."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision_of(settings: TrainSettings) -> str:
+    """Return the precision that training will have: `"fp32"` or `"bf16"`; Keras' `auto` goes by the CPU."""
+    device = "cpu" if settings.engine == "keras" else device_of()
+    return resolve_precision(settings.precision, device, engine=settings.engine)
 
 
 def load_recipe(
@@ -34,7 +41,9 @@ def load_recipe(
         model: the encoder; overrides `model.encoder`.
 
     Raises:
-        InputError: there is no such recipe, a field is wrong, or settings go with a `Recipe`.
+        InputError: there is no such recipe, a field is wrong, the engine cannot honour one that was set, or settings
+            go with a `Recipe`.
+        MissingExtraError: the engine is not installed.
     """
     if isinstance(recipe, Recipe):
         if settings:
@@ -44,11 +53,12 @@ def load_recipe(
         loaded = Recipe.load(recipe, settings)
     if model is not None:
         loaded.model.encoder = model
+    _check_engine(loaded.train)
     return loaded
 
 
 def resolve(recipe: Recipe, network: Network) -> Recipe:
-    """Fill in what depends on the encoder and the machine: learning rate, precision, window.
+    """Fill in what depends on the encoder, the engine and the machine: learning rate, precision, window, fast step.
 
     Raises:
         InputError: the recipe asks for windows longer than the encoder takes, or for a tracker that is not there.
@@ -64,11 +74,34 @@ def resolve(recipe: Recipe, network: Network) -> Recipe:
         update={
             "learning_rate": recipe.train.learning_rate
             or default_learning_rate(network.model.config.hidden_size),
-            "precision": resolve_precision(recipe.train.precision, device_of()),
+            "precision": precision_of(recipe.train),
+            "fast_step": recipe.train.fast_step and recipe.train.engine == "torch",
         }
     )
     encode = recipe.encode.model_copy(update={"max_pieces": asked or network.max_pieces})
     return recipe.model_copy(update={"train": train, "encode": encode})
+
+
+def _check_engine(settings: TrainSettings) -> None:
+    """Refuse what the engine cannot do, before any data are read."""
+    if settings.engine == "torch":
+        return
+    if settings.fast_step and "fast_step" in settings.model_fields_set:
+        raise InputError(
+            "train.fast_step = true is for the engine torch alone",
+            mend="leave it out, or give --engine torch",
+        )
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:
+        raise InputError(
+            f"train.engine = 'keras' trains in one process, and this is one of {processes}",
+            mend="start it without torchrun, or give --engine torch",
+        )
+    # Read when TensorFlow is first imported, and not before: its chatter would stand among our lines on stderr.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from tagwright.keras.backend import check_keras
+
+    check_keras()
 
 
 def _check_trackers(names: list[str]) -> None:

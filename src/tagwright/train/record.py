@@ -29,15 +29,25 @@ PACKAGES = (
 )
 
 
-def versions() -> dict[str, str]:
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos")
+"""Distributions of the package `tensorflow`, of which one is installed."""
+
+
+def versions(engine: str = "torch") -> dict[str, str]:
     """Return the versions of Python and of the packages that decide what comes out of a training run."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    found |= {name: version for name in PACKAGES if (version := _version_of(name))}
+    if engine == "keras":
+        found["keras"] = _version_of("keras") or ""
+        found["tensorflow"] = next(filter(None, map(_version_of, TENSORFLOW)), "")
     return found
+
+
+def _version_of(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def make_record(
@@ -63,7 +73,7 @@ def make_record(
         "engine": recipe.train.engine,
         "recipe": recipe.model_dump(mode="json"),
         "seed": recipe.train.seed,
-        "versions": versions(),
+        "versions": versions(recipe.train.engine),
         "data": {
             "source": corpus.source,
             "sha256": corpus.sha256,

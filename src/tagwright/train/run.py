@@ -84,6 +84,14 @@ def prepare_run(
     if not resume:
         return None
     before = read_json(folder / STATE)
+    begun = before.get("recipe", {}).get("train", {}).get("engine", "torch")
+    if begun != recipe.train.engine:
+        raise InputError(
+            f"the run began with --engine {begun}, whose checkpoints {recipe.train.engine} cannot go on from",
+            where=str(folder),
+            mend=f"give --engine {begun}; the tagger it ends with can go on with --engine {recipe.train.engine}, "
+            "as --model RUN with another --out",
+        )
     if before.get("data_sha256") != corpus.sha256:
         raise InputError(
             "the data is not what the run began with", where=str(folder), mend="give --overwrite"

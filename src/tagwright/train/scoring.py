@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,11 +16,12 @@ from tagwright.predict.runtimes import Runtime
 from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.score.counts import Scores, score_tags
 from tagwright.tags import LabelMap
+from tagwright.train.history import History
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["LiveRuntime", "Part", "is_out_of_memory", "score_part"]
+__all__ = ["LiveRuntime", "Part", "is_out_of_memory", "record_evaluation", "score_part"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,22 @@ def score_part(runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe) -
         labels,
         lost_words=part.encoded.lost_words,
     )
+
+
+def record_evaluation(
+    history: History, scores: Scores, state: Any, *, learning_rate: float, prefix: str = "eval"
+) -> dict[str, float]:
+    """Put an evaluation into the history, and return what callbacks and trackers are told of it.
+
+    Args:
+        history: the run's.
+        scores: of the validation split.
+        state: the run's `transformers.TrainerState`.
+        learning_rate: of the encoder's top layer.
+        prefix: what the names of the metrics begin with.
+    """
+    lenient = scores.lenient.micro
+    ratios = {"f1": lenient.f1, "precision": lenient.precision, "recall": lenient.recall}
+    history.evaluated(state.global_step, epoch=state.epoch, learning_rate=learning_rate, **ratios)
+    told = {**ratios, "strict_f1": scores.strict.f1, "accuracy": scores.accuracy}
+    return {f"{prefix}_{name}": value for name, value in told.items()}

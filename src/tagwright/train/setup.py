@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,7 +16,10 @@ from tagwright.data.corpus import Corpus
 from tagwright.encode.align import PieceTable
 from tagwright.encode.batches import collate, piece_labels
 from tagwright.encode.windows import encode_words
-from tagwright.model.network import Network
+from tagwright.keras.architecture import Architecture
+from tagwright.model.huggingface import read_json
+from tagwright.model.network import MINILM, Network
+from tagwright.model.swap import RECORD
 from tagwright.tags import LabelMap
 from tagwright.train.callbacks import EarlyStop, SaveEvery
 from tagwright.train.faststep import FastStep
@@ -28,7 +31,11 @@ from tagwright.train.trainer import TaggerTrainer
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["build_trainer", "describe", "encode_split"]
+    from tagwright.train.keras_trainer import KerasTrainer
+
+    Trainer = TaggerTrainer | KerasTrainer
+
+__all__ = ["build_trainer", "check_encoder", "describe", "encode_split", "origin_of"]
 
 
 def encode_split(
@@ -59,25 +66,62 @@ def build_trainer(
     table: PieceTable,
     callbacks: Sequence[transformers.TrainerCallback],
     note: Callable[[str], None],
-) -> tuple[TaggerTrainer, FastStep | None]:
-    """Build the trainer, with the fast step where the model fits it; what did not fit is noted."""
+) -> Trainer:
+    """Build the trainer of the recipe's engine; what of the recipe did not fit the encoder is noted."""
     settings = recipe.train
     part = parts["train"]
+    more = list(callbacks)
+    if settings.save_steps is not None:
+        more.append(SaveEvery(settings.save_steps))
+    if settings.early_stopping is not None:
+        more.append(EarlyStop(settings.early_stopping))
+    chosen: dict[str, Any] = {
+        "recipe": recipe,
+        "labels": labels,
+        "train": part,
+        "piece_labels": piece_labels(
+            part.encoded, part.tags, label_pieces=recipe.encode.label_pieces, labels=labels
+        ),
+        "validation": parts["validation"],
+        "callbacks": more,
+    }
+    if settings.engine == "keras":
+        from tagwright.train.keras_trainer import KerasTrainer
+
+        return KerasTrainer(network.model, _arguments(recipe, part, folder), **chosen)
     transformers.set_seed(settings.seed)
-    device = device_of()
-    fast = None
-    if settings.fast_step and device.type == "cpu":
-        rows = np.unique(np.concatenate([part.encoded.ids, [table.pad_id, table.unk_id]]))
-        fast = FastStep(
-            network.model, rows, bf16=settings.precision == "bf16", seed=settings.seed, process=rank()
-        )
-        sample = collate(part.encoded, np.argsort(part.encoded.lengths, kind="stable")[::-1][[0, -1]])
-        reason = fast.apply({name: torch.from_numpy(values[:, :64]) for name, values in sample.items()})
-        if reason is not None:
-            fast = None
-            note(f"training without the fast step, which this encoder does not fit ({reason})")
+    fast = _fast_step(network, part, recipe, table, note) if device_of().type == "cpu" else None
+    bf16 = settings.precision == "bf16" and fast is None
+    arguments = _arguments(recipe, part, folder, bf16=bf16)
+    return TaggerTrainer(network.model, arguments, fast=fast, **chosen)
+
+
+def _fast_step(
+    network: Network, part: Part, recipe: Recipe, table: PieceTable, note: Callable[[str], None]
+) -> FastStep | None:
+    """Make the fast step's exchanges on the model, where the recipe wants them and the model fits them."""
+    settings = recipe.train
+    if not settings.fast_step:
+        return None
+    rows = np.unique(np.concatenate([part.encoded.ids, [table.pad_id, table.unk_id]]))
+    fast = FastStep(
+        network.model, rows, bf16=settings.precision == "bf16", seed=settings.seed, process=rank()
+    )
+    sample = collate(part.encoded, np.argsort(part.encoded.lengths, kind="stable")[::-1][[0, -1]])
+    reason = fast.apply({name: torch.from_numpy(values[:, :64]) for name, values in sample.items()})
+    if reason is None:
+        return fast
+    note(f"training without the fast step, which this encoder does not fit ({reason})")
+    return None
+
+
+def _arguments(
+    recipe: Recipe, part: Part, folder: Path, *, bf16: bool = False
+) -> transformers.TrainingArguments:
+    """Return what callbacks and trackers know a run by, whichever engine trains, and what the Trainer goes by."""
+    settings = recipe.train
     steps = -(-len(part.encoded.lengths) // (settings.batch_size * settings.accumulation)) * settings.epochs
-    arguments = transformers.TrainingArguments(
+    return transformers.TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
@@ -87,8 +131,8 @@ def build_trainer(
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        bf16=settings.precision == "bf16" and fast is None,
-        use_cpu=device.type == "cpu",
+        bf16=bf16,
+        use_cpu=settings.engine == "keras" or device_of().type == "cpu",
         seed=settings.seed,
         eval_strategy="epoch",
         save_strategy="epoch",
@@ -102,34 +146,40 @@ def build_trainer(
         remove_unused_columns=False,
         save_total_limit=None,
     )
-    more = list(callbacks)
-    if settings.save_steps is not None:
-        more.append(SaveEvery(settings.save_steps))
-    if settings.early_stopping is not None:
-        more.append(EarlyStop(settings.early_stopping))
-    trainer = TaggerTrainer(
-        network.model,
-        arguments,
-        recipe=recipe,
-        labels=labels,
-        train=part,
-        piece_labels=piece_labels(
-            part.encoded, part.tags, label_pieces=recipe.encode.label_pieces, labels=labels
-        ),
-        validation=parts["validation"],
-        fast=fast,
-        callbacks=more,
-    )
-    return trainer, fast
 
 
-def describe(recipe: Recipe, trainer: TaggerTrainer, parts: dict[str, Part]) -> str:
-    """Say in a line what is about to be trained."""
+def check_encoder(network: Network, recipe: Recipe) -> None:
+    """Refuse an encoder that the recipe's engine cannot compute.
+
+    Raises:
+        InputError: Keras has no such architecture; the message names those that it has.
+    """
+    if recipe.train.engine == "keras":
+        Architecture.from_config(network.model.config.to_dict(), where=recipe.model.encoder)
+
+
+def origin_of(recipe: Recipe) -> str | None:
+    """Say which engine trained the weights to begin with, where they are those of a tagger of ours."""
+    encoder = recipe.model.encoder or ""
+    record = Path(encoder) / RECORD
+    if encoder == MINILM or not record.exists():
+        return None
+    made = read_json(record).get("made")
+    engine = made.get("engine") if isinstance(made, dict) else None
+    if engine is None:
+        return None
+    return f"the weights are those of {encoder}, trained with {engine}; the optimizer's state begins anew"
+
+
+def describe(recipe: Recipe, trainer: Trainer, parts: dict[str, Part]) -> str:
+    """Say in a line what is about to be trained, and by what."""
     settings = recipe.train
     sentences = len(parts["train"].encoded.word_offsets) - 1
+    by = {"keras": ", engine keras, no fast step"}.get(settings.engine, "")
+    fast = ", fast step" if trainer.fast is not None else ""
     return (
         f"training {recipe.model.encoder} on {sentences:,} sentences "
         f"({len(parts['train'].tags):,} words, {int(parts['train'].encoded.lengths.sum()):,} pieces): "
         f"{settings.epochs:g} epochs, batch {settings.batch_size}, learning rate {settings.learning_rate:g}, "
-        f"{settings.precision}, seed {settings.seed}" + (", fast step" if trainer.fast is not None else "")
+        f"{settings.precision}, seed {settings.seed}{by}{fast}"
     )

@@ -5,7 +5,6 @@ Everything else is the Trainer's own, so that its callbacks and trackers, `torch
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,25 +17,21 @@ from torch.utils.data import DataLoader, Dataset
 
 from tagwright.config import Recipe
 from tagwright.encode.batches import collate
-from tagwright.errors import RunError
 from tagwright.model.huggingface import quiet
 from tagwright.score.counts import Scores
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
+from tagwright.train.failures import diverged, out_of_memory
 from tagwright.train.faststep import FastStep
-from tagwright.train.history import History
+from tagwright.train.history import HISTORY, History
 from tagwright.train.optimizer import build_optimizer, clip
-from tagwright.train.ranks import wait
 from tagwright.train.sampler import BatchOrder
-from tagwright.train.scoring import LiveRuntime, Part, is_out_of_memory, score_part
+from tagwright.train.scoring import LiveRuntime, Part, is_out_of_memory, record_evaluation, score_part
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 __all__ = ["TaggerTrainer", "token_loss"]
-
-HISTORY = "tagwright.history"
-"""The key of the history in a checkpoint's state."""
 
 
 class _Windows(Dataset[int]):
@@ -104,7 +99,6 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         self.fast = fast
         self.pieces_seen = 0
         self.history = History()
-        self.last_scores: Scores | None = None
         self.order = BatchOrder(
             train.encoded.lengths,
             recipe.train.batch_size,
@@ -167,8 +161,7 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         norm = clip(optimizer, model.parameters(), self.args.max_grad_norm)
-        if not torch.isfinite(norm):
-            raise self._diverged("the norm of the gradients", norm)
+        self._check("the norm of the gradients", norm)
         return norm
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -187,23 +180,15 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            raise RunError(
-                f"out of memory at step {self.state.global_step + 1}, in a batch of {self.order.batch_size}",
-                mend="lower train.batch_size and raise train.accumulation, or lower encode.max_pieces",
-            ) from error
-        if not torch.isfinite(loss):
-            raise self._diverged("the loss", loss)
+            raise out_of_memory(self.state.global_step + 1, self.order.batch_size) from error
+        self._check("the loss", loss)
         self.history.add(self.state.global_step + 1, loss.item(), total=self.state.max_steps)
         return loss
 
-    def _diverged(self, what: str, value: torch.Tensor) -> RunError:
-        mend = f"lower train.learning_rate (now {self.args.learning_rate:g}) or raise train.warmup"
-        if self.recipe.train.precision != "fp32":
-            mend += ", or set train.precision=fp32"
-        return RunError(
-            f"{what} is {value.item()} at step {self.state.global_step + 1} of {self.state.max_steps}",
-            mend=mend,
-        )
+    def _check(self, what: str, value: torch.Tensor) -> None:
+        if not torch.isfinite(value):
+            step, steps = self.state.global_step + 1, self.state.max_steps
+            raise diverged(what, value.item(), self.recipe.train, step=step, steps=steps)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -211,20 +196,18 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         """Score the validation split; counts are kept, logits are not."""
         self.model.eval()
         scores = self.score(self.validation)
-        self.last_scores = scores
-        lenient = scores.lenient.micro
-        ratios = {"f1": lenient.f1, "precision": lenient.precision, "recall": lenient.recall}
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in ratios.items()}
-        metrics[f"{metric_key_prefix}_strict_f1"] = scores.strict.f1
-        metrics[f"{metric_key_prefix}_accuracy"] = scores.accuracy
-        self.history.evaluated(
-            self.state.global_step, epoch=self.state.epoch, learning_rate=self._rate(), **ratios
+        metrics = record_evaluation(
+            self.history,
+            scores,
+            self.state,
+            learning_rate=self._get_learning_rate(),
+            prefix=metric_key_prefix,
         )
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _rate(self) -> float:
+    def _get_learning_rate(self) -> float:
         """Return the learning rate of the encoder's top layer at this step."""
         if self.optimizer is None:
             return 0.0
@@ -246,36 +229,16 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         return str(self._staging or self.args.output_dir)
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
-        folder = Path(self.args.output_dir)
-        step = self.state.global_step
-        target = folder / f"{checkpoint.PREFIX}{step}"
-        first = self.is_world_process_zero()
+        state = self.state
         try:
-            if first:
-                checkpoint.clear_staging(folder)
-            wait()
-            self._staging = folder / checkpoint.STAGING
-            self.state.stateful_callbacks[HISTORY] = self.history.state()
-            super()._save_checkpoint(model, trial)
-            wait()
-            if first:
-                checkpoint.seal(self._staging / target.name, target)
-        except Exception as error:
-            checkpoint.clear_staging(folder)  # on a full disk it would be in the way of what is written next
-            if not _is_disk_error(error):
-                raise
-            last = checkpoint.newest(folder)
-            kept = f"; the one of step {checkpoint.step_of(last)} is whole" if last else ""
-            raise RunError(
-                f"the checkpoint of step {step} could not be saved: {_say(error)}{kept}",
-                where=str(folder),
-                mend="make room and go on with --resume",
-            ) from error
+            with checkpoint.writing(
+                Path(self.args.output_dir), state.global_step, best=state.best_global_step
+            ) as staged:
+                self._staging = staged.parent
+                state.stateful_callbacks[HISTORY] = self.history.state()
+                super()._save_checkpoint(model, trial)
         finally:
             self._staging = None
-        if first:
-            checkpoint.rotate(folder, {step, self.state.best_global_step or step})
-        wait()
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the model alone; the bundle is written at the end, by `tagwright.model.bundle`."""
@@ -290,7 +253,10 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
             self.fast.refresh()
 
     def plain_model(self) -> PreTrainedModel:
-        """Return the model without what accelerate hung on it for autocast: a copy would call the original."""
+        """Return the model for good: without the fast step's exchanges and what accelerate hung on it for autocast."""
+        if self.fast is not None:
+            self.fast.undo()
+        # A copy would go on calling the original's forward.
         model: PreTrainedModel = self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         return model
 
@@ -300,20 +266,5 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         Raises:
             RunError: it is not whole.
         """
-        if not checkpoint.is_whole(folder):
-            raise RunError("the checkpoint is damaged", where=str(folder), mend="train anew with --overwrite")
+        checkpoint.check_whole(folder)
         self._load_from_checkpoint(str(folder))
-
-
-# What `torch.save` says of a write that failed; it does not say why.
-TORCH_WRITES = ("PytorchStreamWriter", "inline_container", "iostream error")
-
-
-def _is_disk_error(error: Exception) -> bool:
-    return isinstance(error, OSError) or any(sign in str(error) for sign in ("os error", *TORCH_WRITES))
-
-
-def _say(error: Exception) -> str:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    full = full or any(sign in str(error) for sign in ("os error 28", *TORCH_WRITES))
-    return "the disk is full" if full else (getattr(error, "strerror", None) or str(error).splitlines()[0])
