@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,7 +11,14 @@ from tagwright.errors import InputError
 __all__ = ["ACTIVATIONS", "Architecture"]
 
 ROBERTAS = ("roberta", "xlm-roberta", "camembert")
-KINDS = ("distilbert", "bert", *ROBERTAS)
+# The start of transformers' class names.
+_CLASSES = {
+    "distilbert": "DistilBert",
+    "bert": "Bert",
+    "roberta": "Roberta",
+    "xlm-roberta": "XLMRoberta",
+    "camembert": "Camembert",
+}
 
 # transformers' names of activations, and the formula behind each.
 ACTIVATIONS = {
@@ -80,6 +87,7 @@ _PLAIN: dict[str, tuple[Any, ...]] = {
     "quantization_config": (None,),
 }
 _COUNTS = ("vocab_size", "width", "layers", "heads", "inner_width", "positions")
+_SHARE = "a share from 0 up and below 1 is needed"
 _SHARES = ("dropout", "attention_dropout", "head_dropout")
 
 
@@ -94,7 +102,7 @@ class Architecture:
         layers: transformer layers.
         heads: attention heads; they divide `width`.
         inner_width: numbers in the middle of a feed-forward block.
-        positions: rows of the position table; `positions - position_offset` pieces are taken at once.
+        positions: rows of the position table.
         position_offset: the first piece's row; not 0 where padding has a row of its own (RoBERTa).
         pad_id: the padding piece's id; None where there is none.
         types: rows of the token-type table; 0 where there is none (DistilBERT).
@@ -135,9 +143,9 @@ class Architecture:
             InputError: the model would compute something else; the message names the key and its value.
         """
         kind = config.get("model_type")
-        if kind not in KINDS:
+        if kind not in tuple(_CLASSES):
             raise InputError(
-                f"model_type is {kind!r}; the Keras engine knows {', '.join(KINDS)}",
+                f"model_type is {kind!r}; the Keras engine knows {', '.join(_CLASSES)}",
                 where=where,
                 mend="use one of those, or the engine torch",
             )
@@ -160,13 +168,37 @@ class Architecture:
             values[field] = float(values[field])
         return cls(**values)
 
+    @property
+    def limit(self) -> int:
+        """Pieces that are taken at once."""
+        return self.positions - self.position_offset
+
     def with_dropout(
         self, config: Mapping[str, Any], dropout: float | None, attention_dropout: float | None
     ) -> dict[str, Any]:
-        """Return the values of a `config.json` with other dropouts; None leaves one as it is."""
-        keys = _KEYS[self.kind]
+        """Return the values of a `config.json` with other dropouts; None leaves one as it is.
+
+        Raises:
+            InputError: a dropout is no share.
+        """
         new = {"dropout": dropout, "attention_dropout": attention_dropout}
-        return {**config, **{keys[field][0]: share for field, share in new.items() if share is not None}}
+        values = dict(config)
+        for field, share in new.items():
+            if share is not None:
+                if not _is_share(share):
+                    raise InputError(f"{field} is {share!r}", mend=_SHARE)
+                values[_KEYS[self.kind][field][0]] = share
+        return values
+
+    def with_labels(self, config: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
+        """Return the values of a `config.json` as a tagger's with these labels, its weights in fp32."""
+        values = {key: value for key, value in config.items() if key not in ("torch_dtype", "num_labels")}
+        return values | {
+            "architectures": [f"{_CLASSES[self.kind]}ForTokenClassification"],
+            "dtype": "float32",
+            "id2label": {str(number): name for number, name in enumerate(labels)},
+            "label2id": {name: number for number, name in enumerate(labels)},
+        }
 
     def to_config(self) -> dict[str, Any]:
         """Return values of a `config.json` that describe this architecture."""
@@ -193,18 +225,22 @@ def _check(values: dict[str, Any], keys: dict[str, str], where: str | None) -> N
         share = values[field]
         if share is None and field == "head_dropout":
             continue
-        if not _is_number(share) or not 0 <= share < 1:
-            raise _refused(keys[field], share, "a share from 0 up and below 1 is needed", where)
+        if not _is_share(share):
+            raise _refused(keys[field], share, _SHARE, where)
     for field in ("epsilon", "initializer_range"):
         if not _is_number(values[field]) or not 0 < values[field] < 100:
             raise _refused(keys.get(field, field), values[field], "a number above 0 is needed", where)
-    if values["activation"] not in ACTIVATIONS:
+    if values["activation"] not in tuple(ACTIVATIONS):
         known = f"the Keras engine knows {', '.join(sorted(ACTIVATIONS))}"
         raise _refused(keys["activation"], values["activation"], known, where)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < 1
 
 
 def _refused(key: str, value: Any, reason: str, where: str | None) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,29 +10,20 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from tagwright.errors import InputError, RunError
+from tagwright.errors import InputError
 from tagwright.keras.architecture import Architecture
-from tagwright.keras.encoder import Encoder
+from tagwright.keras.encoder import INPUTS, Encoder, check_inputs
 from tagwright.keras.layers import Seeds
 from tagwright.keras.loss import token_loss
 from tagwright.keras.names import HEAD, find_names, name_slots
-from tagwright.keras.source import find_source
-from tagwright.keras.weights import check_tensors, write_folder
+from tagwright.keras.source import Source, find_source
+from tagwright.keras.weights import check_tensors, keep_rows, write_folder
 from tagwright.model.huggingface import label_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["TokenClassifier"]
-
-CLASSES = {
-    "distilbert": "DistilBert",
-    "bert": "Bert",
-    "roberta": "Roberta",
-    "xlm-roberta": "XLMRoberta",
-    "camembert": "Camembert",
-}
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 @keras.saving.register_keras_serializable("tagwright")
@@ -124,7 +114,7 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
         """Make the variables."""
         self.encoder.build(None)
         self.head.build((None, None, self.architecture.width))
-        self._slots = _Slots(name_slots(self.architecture.kind, self.encoder, self.head))
+        self._slots = name_slots(self.architecture.kind, self.encoder, self.head)
 
     def compile(self, optimizer: Any, loss: Any = None, *, jit_compile: Any = False, **kwargs: Any) -> None:
         """Configure the model for `fit` and `evaluate`, as `keras.Model.compile` does.
@@ -156,7 +146,7 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
 
     def hidden_states(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """Compute the encoder's output, (batch, pieces, width); the arguments are those of `call`."""
-        self._check_inputs(inputs)
+        check_inputs(inputs, self.architecture)
         ids, mask, types = (inputs.get(name) for name in INPUTS)
         return self.encoder(ids, mask, types, training=training)
 
@@ -189,28 +179,29 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
         source = find_source(folder)
         architecture = Architecture.from_config(source.config, source.where)
         config = architecture.with_dropout(source.config, dropout, attention_dropout)
-        old = label_names(source.config)
+        old = _trained_labels(source)
+        if labels is None and old is None:
+            made = "".join(f": it holds a {kind}" for kind in (source.config.get("architectures") or [])[:1])
+            raise InputError(
+                f"the checkpoint has no trained head to take labels from{made}",
+                where=source.where,
+                mend="name them: labels=[...]",
+            )
         model = cls(
             Architecture.from_config(config, source.where),
-            old if labels is None else labels,
+            labels if labels is not None else old or [],
             config=config,
             seed=seed,
             dtype=dtype,
         )
-        slots = model._slots.table
-        found = find_names(architecture.kind, slots, source.names, source.where)
+        wanted = [name for name in model._slots if old or name not in HEAD]
+        found = find_names(architecture.kind, wanted, source.names, source.where)
         stored = source.read(list(found.values()))
         tensors = {name: stored[theirs] for name, theirs in found.items()}
-        if HEAD[0] not in tensors and labels is None:
-            raise InputError(
-                "the checkpoint has no trained head, so it has no labels",
-                where=source.where,
-                mend="name them: labels=",
-            )
-        tensors |= _fit_head(
-            {name: slots[name].read() for name in HEAD}, tensors, model.labels, old, source.where
-        )
-        model._write(tensors, source.where)
+        head = {name: model._slots[name].read() for name in HEAD}
+        if old:
+            keep_rows(head, {name: tensors[name] for name in HEAD}, model.labels, old, source.where)
+        model._write(tensors | head, source.where)
         return model
 
     @classmethod
@@ -244,7 +235,7 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights under Hugging Face's names, laid out as a PyTorch `state_dict` has them."""
-        return {name: slot.read() for name, slot in self._slots.table.items()}
+        return {name: slot.read() for name, slot in self._slots.items()}
 
     def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Take weights as `tensors` gives them.
@@ -255,8 +246,8 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
         self._write(tensors, None)
 
     def named_variables(self) -> dict[str, Any]:
-        """Return the trainable variables under Hugging Face's names, in PyTorch's order."""
-        return {name: slot.variable for name, slot in self._slots.table.items()}
+        """Return the trainable variables under Hugging Face's names, from input to output."""
+        return {name: slot.variable for name, slot in self._slots.items()}
 
     def seed_states(self) -> list[Any]:
         """Return the states of the dropout layers' generators, in a fixed order; none where dropout is 0."""
@@ -271,26 +262,7 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
         Raises:
             RunError: the files could not be written.
         """
-        from safetensors import SafetensorError
-
-        config = self.config
-        config.pop("torch_dtype", None)  # the key's older name
-        config.pop("num_labels", None)  # follows from id2label
-        config |= {
-            "architectures": [f"{CLASSES[self.architecture.kind]}ForTokenClassification"],
-            "dtype": "float32",
-            "id2label": {str(number): name for number, name in enumerate(self._names)},
-            "label2id": {name: number for number, name in enumerate(self._names)},
-        }
-        try:
-            write_folder(Path(folder), config, self.tensors())
-        except (OSError, SafetensorError) as error:
-            # safetensors wraps the system's error in words of its own.
-            full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(
-                error
-            )
-            what = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
-            raise RunError(f"the model could not be saved: {what}", where=str(folder)) from error
+        write_folder(Path(folder), self.architecture.with_labels(self.config, self._names), self.tensors())
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` makes the model of: Keras' own format, for its checkpoints."""
@@ -301,6 +273,11 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
             "seed": self.seed,
         }
 
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TokenClassifier:
         """Make a model with random weights of what `get_config` returned."""
@@ -308,51 +285,14 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
         return cls(Architecture.from_config(values), **config)
 
     def _write(self, tensors: Mapping[str, NDArray[Any]], where: str | None) -> None:
-        check_tensors({name: slot.shape for name, slot in self._slots.table.items()}, tensors, where)
-        for name, slot in self._slots.table.items():
+        check_tensors({name: slot.shape for name, slot in self._slots.items()}, tensors, where)
+        for name, slot in self._slots.items():
             slot.write(tensors[name])
 
-    def _check_inputs(self, inputs: Mapping[str, Any]) -> None:
-        known = INPUTS if self.architecture.types else INPUTS[:2]
-        if not isinstance(inputs, Mapping):
-            raise InputError(
-                f"the inputs are a {type(inputs).__name__}",
-                mend=f"give a dict with {' and '.join(INPUTS[:2])}",
-            )
-        for name in INPUTS[:2]:
-            if inputs.get(name) is None:
-                raise InputError(f"the inputs lack {name}", mend=f"they need {' and '.join(INPUTS[:2])}")
-        for name in inputs:
-            if name not in known:
-                raise InputError(
-                    f"{self.architecture.kind} takes no input {name!r}", mend=f"it takes {', '.join(known)}"
-                )
 
-
-class _Slots:
-    """Keeps Keras from wrapping and tracking the table of slots."""
-
-    def __init__(self, table: dict[str, Any]) -> None:
-        self.table = table
-
-
-def _fit_head(
-    new: dict[str, NDArray[np.float32]],
-    tensors: dict[str, NDArray[np.float32]],
-    labels: list[str],
-    old: list[str],
-    where: str,
-) -> dict[str, NDArray[np.float32]]:
-    """Return the head's two tensors: rows of labels that a trained head had are its own, the others new."""
-    if HEAD[0] not in tensors:
-        return new
-    width = new[HEAD[0]].shape[1]
-    shapes: dict[str, tuple[int, ...]] = {HEAD[0]: (len(old), width), HEAD[1]: (len(old),)}
-    trained = {name: tensors[name] for name in HEAD}
-    check_tensors(shapes, trained, where)
-    places = {label: row for row, label in enumerate(old)}
-    for row, label in enumerate(labels):
-        if label in places:
-            for name in HEAD:
-                new[name][row] = trained[name][places[label]]
-    return new
+def _trained_labels(source: Source) -> list[str] | None:
+    """Return the labels of a checkpoint's head; None where it has no head of token classification."""
+    kinds = source.config.get("architectures") or ["ForTokenClassification"]
+    if not any("ForTokenClassification" in str(kind) for kind in kinds) or not set(HEAD) & set(source.names):
+        return None
+    return label_names(source.config)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
+from tagwright.errors import InputError
 from tagwright.keras.architecture import Architecture
 from tagwright.keras.layers import MASKED, Embeddings, EncoderLayer, Seeds
 
-__all__ = ["Encoder"]
+__all__ = ["INPUTS", "Encoder", "check_inputs"]
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+NEEDED = INPUTS[:2]
 
 
 class Encoder(keras.layers.Layer):  # type: ignore[misc]  # keras is not followed by mypy
@@ -43,7 +48,7 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]  # keras is not followe
             Hidden states, (batch, pieces, width).
         """
         states = self.embeddings(ids, types, training=training)
-        mask = ops.where(ops.cast(mask, "bool"), 0.0, MASKED)[:, None, None, :]
+        mask = ops.cast(ops.where(ops.cast(mask, "bool"), 0.0, MASKED), "float32")[:, None, None, :]
         for block in self.blocks:
             states = block(states, mask, training=training)
         return states
@@ -54,3 +59,42 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]  # keras is not followe
         for block in self.blocks:
             found += [block.attention_dropout, block.output_dropout, block.inner_dropout]
         return found
+
+
+def check_inputs(inputs: Any, architecture: Architecture) -> None:
+    """Refuse inputs that would be misread.
+
+    Raises:
+        InputError: an input is missing, unknown, or of another shape or type than it should be.
+    """
+    if not isinstance(inputs, Mapping):
+        raise InputError(
+            f"the inputs are a {type(inputs).__name__}", mend=f"give a dict with {' and '.join(NEEDED)}"
+        )
+    known = INPUTS if architecture.types else NEEDED
+    for name in (*NEEDED, *inputs):
+        if name not in known:
+            raise InputError(
+                f"{architecture.kind} takes no input {name!r}", mend=f"it takes {', '.join(known)}"
+            )
+        if inputs.get(name) is None:
+            raise InputError(f"the inputs lack {name}", mend=f"they need {' and '.join(NEEDED)}")
+    sizes: dict[str, Any] = {name: getattr(array, "shape", None) for name, array in inputs.items()}
+    for name, size in sizes.items():
+        if size is None or len(size) != 2:
+            raise InputError(f"{name} is no array of (batch, pieces): {_told(size)}")
+        # A graph may not know a size before it runs.
+        if any(here != there for here, there in zip(size, sizes["input_ids"], strict=True) if here and there):
+            raise InputError(f"{name} has the shape {_told(size)}, and input_ids {_told(sizes['input_ids'])}")
+        kind = keras.backend.standardize_dtype(inputs[name].dtype)
+        if "int" not in kind and name != "attention_mask":
+            raise InputError(f"{name} holds {kind}", mend="give whole numbers")
+    length = sizes["input_ids"][1]
+    if length and length > architecture.limit:
+        raise InputError(
+            f"{length} pieces, and the encoder takes {architecture.limit} at once", mend="cut the text"
+        )
+
+
+def _told(size: Any) -> str:
+    return "one of another kind" if size is None else str(tuple(size))

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from tagwright.errors import InputError
 from tagwright.keras.architecture import ACTIVATIONS, Architecture
 
 __all__ = ["Embeddings", "EncoderLayer", "Seeds"]
@@ -35,6 +36,8 @@ class Seeds:
     """Numbers for the generators of a model, drawn from its seed in the order of construction."""
 
     def __init__(self, seed: int) -> None:
+        if type(seed) is not int or seed < 0:
+            raise InputError(f"the seed is {seed!r}", mend="it is a whole number from 0 up")
         self._seed = seed
         self._count = 0
 
@@ -84,9 +87,14 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]  # keras is not foll
         Returns:
             Hidden states, (B, L, D).
         """
-        length, limit = ops.shape(ids)[1], self.architecture.positions - self.architecture.position_offset
-        # A graph on a GPU would read zeros past the table's end, and say nothing.
+        length, limit = ops.shape(ids)[1], self.architecture.limit
+        # On a GPU a row past a table's end reads as zeros, and nothing is said.
         tf.debugging.assert_less_equal(length, limit, f"the encoder takes {limit} pieces at once")
+        tf.debugging.assert_less(
+            tf.cast(ids, "uint32"),
+            tf.constant(self.architecture.vocab_size, "uint32"),
+            f"an id is none of the {self.architecture.vocab_size} pieces that the encoder knows",
+        )
         padding = None if self.architecture.pad_id is None else ops.equal(ids, self.architecture.pad_id)
         states = _fixed(self.parts["word"](ids), padding)
         if self.architecture.position_offset:
@@ -124,7 +132,6 @@ class EncoderLayer(keras.layers.Layer):  # type: ignore[misc]  # keras is not fo
         def norm(part: str) -> Any:
             return keras.layers.LayerNormalization(epsilon=architecture.epsilon, dtype=dtype, name=part)
 
-        # In the order in which PyTorch lists them.
         self.parts = {
             "query": dense("query", "bld,dhk->blhk", split, "hk"),
             "key": dense("key", "bld,dhk->blhk", split, "hk"),

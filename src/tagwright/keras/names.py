@@ -99,7 +99,7 @@ class Slot:
 
 
 def name_slots(kind: str, encoder: Any, head: Any) -> dict[str, Slot]:
-    """Give the variables of an encoder and a head their Hugging Face names, in PyTorch's order.
+    """Give the variables of an encoder and a head their Hugging Face names, in order from input to output.
 
     Args:
         kind: the architecture's kind.
@@ -118,13 +118,12 @@ def name_slots(kind: str, encoder: Any, head: Any) -> dict[str, Slot]:
     slots = {}
     for name, layer in layers.items():
         weight, *rest = layer.trainable_variables
-        shape = tuple(weight.shape)
-        for bias in rest:
-            outputs = math.prod(bias.shape)
-            slots[f"{name}.bias"] = Slot(bias, (outputs,), dense=False)
-            if len(shape) > 1:
-                shape = (outputs, math.prod(shape) // outputs)
-        slots[f"{name}.weight"] = Slot(weight, shape, dense=bool(rest) and len(shape) > 1)
+        outputs = [math.prod(bias.shape) for bias in rest]  # of its only bias, if it has one
+        dense = bool(rest) and len(weight.shape) > 1
+        shape = (outputs[0], math.prod(weight.shape) // outputs[0]) if dense else tuple(weight.shape)
+        slots[f"{name}.weight"] = Slot(weight, shape, dense)
+        for bias, size in zip(rest, outputs, strict=True):
+            slots[f"{name}.bias"] = Slot(bias, (size,), dense=False)
     return slots
 
 
@@ -133,12 +132,12 @@ def find_names(kind: str, wanted: Collection[str], stored: Collection[str], wher
 
     Args:
         kind: the architecture's kind.
-        wanted: the names of the model's tensors, the head's included.
+        wanted: the names of the model's tensors; without the head's where the checkpoint's is not to be used.
         stored: the names in the checkpoint.
         where: the checkpoint, for messages.
 
     Returns:
-        Wanted names to stored ones; without the head's two where the checkpoint has neither.
+        Wanted names to stored ones.
 
     Raises:
         InputError: a tensor is missing, is there twice, or belongs to no known part.
@@ -160,8 +159,6 @@ def find_names(kind: str, wanted: Collection[str], stored: Collection[str], wher
         elif not (_OTHERS.fullmatch(name) or _UNUSED.fullmatch(body)):
             left.append(name)
     missing = [name for name in wanted if name not in found]
-    if sorted(missing) == sorted(HEAD):
-        missing = []
     if missing:
         raise InputError(
             f"the weights lack {_some(missing)}",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copymode
@@ -11,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tagwright.errors import InputError
+from tagwright.errors import InputError, RunError
 from tagwright.model.huggingface import first_line, read_json
 from tagwright.model.swap import swap_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_tensors", "list_tensors", "read_tensors", "write_folder"]
+__all__ = ["check_tensors", "keep_rows", "list_tensors", "read_tensors", "write_folder"]
 
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -99,14 +100,42 @@ def check_tensors(
             )
 
 
+def keep_rows(
+    new: Mapping[str, NDArray[np.float32]],
+    trained: Mapping[str, NDArray[np.float32]],
+    labels: Sequence[str],
+    old: Sequence[str],
+    where: str,
+) -> None:
+    """Put the rows of a trained head into a new one, for the labels that both have.
+
+    Args:
+        new: the new head's tensors, with one row a label; changed in place.
+        trained: the trained head's, under the same names.
+        labels: the new head's labels, in the order of its rows.
+        old: the trained head's.
+        where: the checkpoint, for messages.
+
+    Raises:
+        InputError: the trained head does not have one row a label.
+    """
+    check_tensors({name: (len(old), *tensor.shape[1:]) for name, tensor in new.items()}, trained, where)
+    places = {label: row for row, label in enumerate(old)}
+    for row, label in enumerate(labels):
+        if label in places:
+            for name, tensor in new.items():
+                tensor[row] = trained[name][places[label]]
+
+
 def write_folder(folder: Path, config: Mapping[str, Any], tensors: dict[str, NDArray[np.float32]]) -> None:
     """Write `config.json` and `model.safetensors`; a crash leaves the old ones or the new ones, whole.
 
     Other files in the folder stay.
 
     Raises:
-        OSError: the files could not be written.
+        RunError: the files could not be written, such as on a full disk; the old ones are still there.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     def write(new: Path) -> None:
@@ -115,7 +144,17 @@ def write_folder(folder: Path, config: Mapping[str, Any], tensors: dict[str, NDA
         save_file(tensors, new / WHOLE, metadata={"format": "pt"})
         copymode(new / "config.json", new / WHOLE)  # safetensors lets only the owner read
 
-    swap_files(folder, write)
+    try:
+        swap_files(folder, write)
+    except (OSError, SafetensorError) as error:
+        # safetensors wraps the system's error in words of its own.
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "os error 28" in str(error)
+        what = "the disk is full" if full else getattr(error, "strerror", None) or str(error)
+        raise RunError(
+            f"the model could not be saved: {what}",
+            where=str(folder),
+            mend="make room and save again" if full else None,
+        ) from error
 
 
 def _list_shards(folder: Path) -> dict[str, Path]:
