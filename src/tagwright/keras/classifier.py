@@ -128,6 +128,12 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
         loss = token_loss() if loss is None else loss
         super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs)
 
+    def __call__(self, inputs: Any, **options: Any) -> Any:
+        """Compute logits; see `call`."""
+        # Before Keras, which would wrap the message in pages of its own.
+        check_inputs(inputs, self.architecture)
+        return super().__call__(inputs, **options)
+
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """Compute logits.
 
@@ -139,16 +145,15 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
             Logits, fp32, (batch, pieces, labels).
 
         Raises:
-            InputError: an input is missing or unknown.
+            InputError: an input is missing, unknown, or of another shape or type than it should be.
         """
-        states = self.hidden_states(inputs, training=training)
+        states = self._encode(inputs, training)
         return self.head(self.head_dropout(states, training=training))
 
     def hidden_states(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """Compute the encoder's output, (batch, pieces, width); the arguments are those of `call`."""
         check_inputs(inputs, self.architecture)
-        ids, mask, types = (inputs.get(name) for name in INPUTS)
-        return self.encoder(ids, mask, types, training=training)
+        return self._encode(inputs, training)
 
     @classmethod
     def from_pretrained(
@@ -281,8 +286,11 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TokenClassifier:
         """Make a model with random weights of what `get_config` returned."""
-        values = config["config"]
-        return cls(Architecture.from_config(values), **config)
+        return cls(Architecture.from_config(config["config"]), **config)
+
+    def _encode(self, inputs: Mapping[str, Any], training: bool) -> Any:
+        ids, mask, types = (inputs.get(name) for name in INPUTS)
+        return self.encoder(ids, mask, types, training=training)
 
     def _write(self, tensors: Mapping[str, NDArray[Any]], where: str | None) -> None:
         check_tensors({name: slot.shape for name, slot in self._slots.items()}, tensors, where)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tagwright.errors import InputError
@@ -47,6 +48,7 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]  # keras is not followe
         Returns:
             Hidden states, (batch, pieces, width).
         """
+        tf.debugging.assert_equal(ops.shape(ids), ops.shape(mask), "the mask has another shape than the ids")
         states = self.embeddings(ids, types, training=training)
         mask = ops.cast(ops.where(ops.cast(mask, "bool"), 0.0, MASKED), "float32")[:, None, None, :]
         for block in self.blocks:

@@ -36,7 +36,7 @@ class Seeds:
     """Numbers for the generators of a model, drawn from its seed in the order of construction."""
 
     def __init__(self, seed: int) -> None:
-        if type(seed) is not int or seed < 0:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise InputError(f"the seed is {seed!r}", mend="it is a whole number from 0 up")
         self._seed = seed
         self._count = 0
@@ -173,7 +173,7 @@ class EncoderLayer(keras.layers.Layer):  # type: ignore[misc]  # keras is not fo
         parts = self.parts
         query = parts["query"](states) * ops.cast(self.head_width**-0.5, self.compute_dtype)
         scores = ops.einsum("blhk,bmhk->bhlm", query, parts["key"](states))
-        shares = ops.softmax(ops.cast(scores, "float32") + mask)
+        shares = tf.nn.softmax(ops.cast(scores, "float32") + mask)  # Keras' own warns of a single piece
         shares = self.attention_dropout(ops.cast(shares, self.compute_dtype), training=training)
         context = parts["output"](ops.einsum("bhlm,bmhk->blhk", shares, parts["value"](states)))
         states = parts["attention_norm"](states + self.output_dropout(context, training=training))

@@ -87,10 +87,9 @@ class Slot:
 
     def read(self) -> NDArray[np.float32]:
         """Return the values as PyTorch stores them; a copy."""
-        values = np.array(self.variable, dtype=np.float32)
-        return np.ascontiguousarray(
-            values.reshape(self.shape[::-1]).T if self.dense else values.reshape(self.shape)
-        )
+        values = self.variable.value.numpy()
+        values = values.reshape(self.shape[::-1]).T if self.dense else values.reshape(self.shape)
+        return np.array(values, dtype=np.float32, order="C")
 
     def write(self, values: NDArray[Any]) -> None:
         """Take values as PyTorch stores them."""
