@@ -58,9 +58,7 @@ def run(steps: Sequence[Step], names: dict[str, Any], *, real: bool = False) -> 
         code = compile("\n" * (step.line - 1) + step.code, "page", "exec")
         with contextlib.redirect_stdout(printed), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*pin_memory.*")  # a Trainer without a GPU
-            warnings.filterwarnings(
-                "ignore", message="__array__ implementation"
-            )  # Keras reads its variables so
+            warnings.filterwarnings("ignore", message="__array__ impl")  # how Keras reads its variables
             exec(code, names)
         if step.output is not None and (real or not step.only_real):
             assert printed.getvalue() == step.output, f"line {step.line} prints:\n{printed.getvalue()}"
