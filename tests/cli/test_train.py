@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 from tagwright.model.bundle import read_meta
 from tests.train.toy import FAST, conll, sentences, write_corpus
 
@@ -89,3 +95,31 @@ def test_an_existing_run_is_asked_about(call, corpus, encoder, tmp_path):
     assert call(*arguments, "--resume")[0] == 2
     assert call(*arguments, "--overwrite")[0] == 0
     assert call(*arguments, "--resume", "--overwrite")[0] == 2
+
+
+def test_an_engine_that_is_not_there_is_refused_by_name(call):
+    code, out, err = call("--data", "sample", "--model", "minilm", "--engine", "jax")
+    assert (code, out) == (2, "")
+    assert err == (
+        "tagwright: error: invalid value for '--engine': 'jax' is not one of 'torch', 'keras'; "
+        "see tagwright train --help\n"
+    )
+
+
+def test_keras_trains_and_its_libraries_keep_silent(corpus, encoder, tmp_path):
+    pytest.importorskip("keras", reason="the extra keras is not installed")
+    flags = ["--data", corpus, "--model", encoder, "--out", tmp_path / "run", *fast(train__epochs=1)]
+    flags += ["--engine", "keras", "--set", "train.engine=torch", "--no-report"]
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        list(map(str, [sys.executable, "-m", "tagwright", COMMAND, *flags])),
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"the tagger is in {tmp_path / 'run'}"
+    told = done.stderr.splitlines()
+    assert "engine keras, no fast step" in told[0]
+    assert all(line.startswith("epoch ") for line in told[1:])
+    assert read_meta(tmp_path / "run").made["engine"] == "keras"

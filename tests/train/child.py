@@ -1,4 +1,4 @@
-"""A training run in a process of its own, slow enough to be hit: `python -m tests.train.child DATA ENCODER RUN`."""
+"""A slow training run in a process of its own: `python -m tests.train.child DATA ENCODER RUN ENGINE`."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ def slow_flush(path: Path, flush=swap._flush_folder) -> None:
 
 def main() -> None:
     """Train, going on where there is something to go on from."""
-    data, encoder, out = map(Path, sys.argv[1:])
+    data, encoder, out = map(Path, sys.argv[1:4])
+    settings = {**SETTINGS, "train__engine": sys.argv[4]}
     torch.set_num_threads(1)
     checkpoint.seal = slow_seal
     swap._flush_folder = slow_flush
     begun = (out / "checkpoints" / "run.json").exists()
-    run(data, encoder, out, resume=begun, callbacks=[Drag()], console=Quiet(), **SETTINGS)
+    run(data, encoder, out, resume=begun, callbacks=[Drag()], console=Quiet(), **settings)
 
 
 if __name__ == "__main__":

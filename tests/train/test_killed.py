@@ -29,8 +29,8 @@ def wait_for(process: subprocess.Popen, happened, seconds: float = 120) -> None:
         time.sleep(0.001)
 
 
-def start_child(data: Path, encoder: Path, out: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tests.train.child", str(data), str(encoder), str(out)]
+def start_child(data: Path, encoder: Path, out: Path, engine: str = "torch") -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.train.child", str(data), str(encoder), str(out), engine]
     return subprocess.Popen(
         command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

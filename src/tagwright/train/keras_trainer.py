@@ -104,7 +104,7 @@ class KerasTrainer:
         )
         self.step = TrainStep(
             self.model,
-            learning_rate=settings.learning_rate,
+            learning_rate=args.learning_rate,
             steps=steps,
             warmup_steps=args.get_warmup_steps(steps),
             weight_decay=settings.weight_decay,
@@ -193,11 +193,10 @@ class KerasTrainer:
         self._loss += result.loss
         return result
 
-    def _batch(self, windows: list[int]) -> dict[str, NDArray[np.int32]]:
+    def _batch(self, windows: list[int]) -> dict[str, NDArray[np.integer]]:
         batch = collate(self.part.encoded, np.asarray(windows), self.piece_labels)
         self.pieces_seen += int(batch["attention_mask"].sum())
-        padded = pad_to_bucket(batch, self.recipe.encode.max_pieces or 512, pad_id=self.part.encoded.pad_id)
-        return {name: values.astype(np.int32) for name, values in padded.items()}
+        return pad_to_bucket(batch, self.recipe.encode.max_pieces or 512, pad_id=self.part.encoded.pad_id)
 
     def _log_evaluate_save(self, rate: float | None, norm: float | None) -> None:
         """Do what the callbacks have asked for."""

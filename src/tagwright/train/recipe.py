@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tagwright.errors import InputError
 from tagwright.model.huggingface import first_line
 from tagwright.model.network import Network
 from tagwright.model.precision import resolve_precision
+from tagwright.train.engines import check_engine
 from tagwright.train.optimizer import default_learning_rate
 
 __all__ = ["device_of", "load_recipe", "precision_of", "resolve"]
@@ -53,7 +53,7 @@ def load_recipe(
         loaded = Recipe.load(recipe, settings)
     if model is not None:
         loaded.model.encoder = model
-    _check_engine(loaded.train)
+    check_engine(loaded.train)
     return loaded
 
 
@@ -80,28 +80,6 @@ def resolve(recipe: Recipe, network: Network) -> Recipe:
     )
     encode = recipe.encode.model_copy(update={"max_pieces": asked or network.max_pieces})
     return recipe.model_copy(update={"train": train, "encode": encode})
-
-
-def _check_engine(settings: TrainSettings) -> None:
-    """Refuse what the engine cannot do, before any data are read."""
-    if settings.engine == "torch":
-        return
-    if settings.fast_step and "fast_step" in settings.model_fields_set:
-        raise InputError(
-            "train.fast_step = true is for the engine torch alone",
-            mend="leave it out, or give --engine torch",
-        )
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes > 1:
-        raise InputError(
-            f"train.engine = 'keras' trains in one process, and this is one of {processes}",
-            mend="start it without torchrun, or give --engine torch",
-        )
-    # Read when TensorFlow is first imported, and not before: its chatter would stand among our lines on stderr.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from tagwright.keras.backend import check_keras
-
-    check_keras()
 
 
 def _check_trackers(names: list[str]) -> None:
