@@ -111,7 +111,7 @@ def test_an_encoder_takes_as_many_pieces_as_its_table_has_rows(pair):
 # Padding
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
     more=st.integers(0, 20),
