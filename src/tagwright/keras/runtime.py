@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tagwright.keras.classifier import TokenClassifier
 from tagwright.keras.inputs import SPEC, input_names, to_tensors
+from tagwright.keras.memory import memory_errors
 
 __all__ = ["KerasRuntime"]
 
@@ -57,8 +58,6 @@ class KerasRuntime:
         inputs = to_tensors(
             self.model.architecture, {"input_ids": input_ids, "attention_mask": attention_mask}
         )
-        try:
+        with memory_errors():
             logits: NDArray[np.float32] = self._compute(inputs).numpy()
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(str(error.message).splitlines()[0]) from None
         return logits

@@ -15,6 +15,7 @@ from tagwright.encode.align import IGNORED
 from tagwright.errors import InputError
 from tagwright.keras.classifier import TokenClassifier
 from tagwright.keras.inputs import SPEC, input_names, label_tensor, to_tensors
+from tagwright.keras.memory import memory_errors
 from tagwright.keras.optimizer import AdamW, clip_scale, dense
 from tagwright.keras.rates import rate_factors
 from tagwright.keras.schedule import LinearSchedule
@@ -141,14 +142,12 @@ class TrainStep:
             )
             for batch in batches
         ]
-        loss, norm = tf.constant(0.0), None
-        try:
+        loss = norm = tf.constant(0.0)
+        with memory_errors():
             for place, (inputs, labels) in enumerate(ready):
                 first, last = tf.constant(place == 0), tf.constant(place == len(ready) - 1)
                 loss, norm = self._add(inputs, labels, pieces, loss, first, last)
             return StepResult(float(loss), float(norm))
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(str(error.message).splitlines()[0]) from None
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a run needs, besides the weights, to go on as if it had never stopped; copies.
