@@ -21,3 +21,15 @@ def pair():
         return theirs, ours
 
     return build
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save a PyTorch model, or its encoder alone, and return both."""
+
+    def save(kind="distilbert", *, head=True, name="model", **options):
+        model = torch_model(kind)
+        (model if head else model.base_model).save_pretrained(tmp_path / name, **options)
+        return model, tmp_path / name
+
+    return save

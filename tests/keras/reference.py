@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,3 +106,18 @@ def torch_outputs(model: transformers.PreTrainedModel, inputs: dict[str, np.ndar
     with torch.no_grad():
         found = model(**torch_inputs(inputs), output_hidden_states=True)
     return found.hidden_states[-1].numpy(), found.logits.numpy()
+
+
+def configure(folder: Path, **changes: Any) -> None:
+    """Change values of a folder's `config.json`."""
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def same_weights(model: Any, expected: dict[str, np.ndarray], *, within: float = 0.0) -> None:
+    """A Keras model has these tensors, within a distance."""
+    found = model.tensors()
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        assert found[name].dtype == np.float32
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=within, err_msg=name)

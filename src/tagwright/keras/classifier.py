@@ -13,7 +13,7 @@ import numpy as np
 from tagwright.errors import InputError
 from tagwright.keras.architecture import Architecture
 from tagwright.keras.encoder import INPUTS, Encoder, check_inputs
-from tagwright.keras.layers import Seeds
+from tagwright.keras.layers import Seeds, normal
 from tagwright.keras.loss import token_loss
 from tagwright.keras.names import HEAD, find_names, name_slots
 from tagwright.keras.source import Source, find_source
@@ -91,9 +91,7 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
             "bld,dc->blc",
             (None, len(names)),
             bias_axes="c",
-            kernel_initializer=keras.initializers.RandomNormal(
-                stddev=architecture.initializer_range, seed=seeds.next()
-            ),
+            kernel_initializer=normal(architecture, seeds),
             dtype="float32",
             name="classifier",
         )
@@ -192,13 +190,9 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
                 where=source.where,
                 mend="name them: labels=[...]",
             )
-        model = cls(
-            Architecture.from_config(config, source.where),
-            labels if labels is not None else old or [],
-            config=config,
-            seed=seed,
-            dtype=dtype,
-        )
+        architecture = Architecture.from_config(config, source.where)
+        names = labels if labels is not None else old or []
+        model = cls(architecture, names, config=config, seed=seed, dtype=dtype)
         wanted = [name for name in model._slots if old or name not in HEAD]
         found = find_names(architecture.kind, wanted, source.names, source.where)
         stored = source.read(list(found.values()))
@@ -271,12 +265,8 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` makes the model of: Keras' own format, for its checkpoints."""
-        return {
-            **super().get_config(),
-            "config": self.config,
-            "labels": self.labels,
-            "seed": self.seed,
-        }
+        own = {"config": self.config, "labels": self.labels, "seed": self.seed}
+        return {**super().get_config(), **own}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as `get_compile_config` says."""

@@ -85,6 +85,7 @@ def check_inputs(inputs: Any, architecture: Architecture) -> None:
     for name, size in sizes.items():
         if size is None or len(size) != 2:
             raise InputError(f"{name} is no array of (batch, pieces): {_told(size)}")
+    for name, size in sizes.items():
         # A graph may not know a size before it runs.
         if any(here != there for here, there in zip(size, sizes["input_ids"], strict=True) if here and there):
             raise InputError(f"{name} has the shape {_told(size)}, and input_ids {_told(sizes['input_ids'])}")

@@ -16,7 +16,7 @@ from keras import ops
 from tagwright.errors import InputError
 from tagwright.keras.architecture import ACTIVATIONS, Architecture
 
-__all__ = ["Embeddings", "EncoderLayer", "Seeds"]
+__all__ = ["MASKED", "Embeddings", "EncoderLayer", "Seeds", "normal"]
 
 MASKED = -1e9
 """Added to the attention scores of masked pieces: their share is exactly 0, and a row of nothing else stays finite."""
@@ -60,7 +60,7 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]  # keras is not foll
             part: keras.layers.Embedding(
                 rows,
                 architecture.width,
-                embeddings_initializer=_normal(architecture, seeds),
+                embeddings_initializer=normal(architecture, seeds),
                 dtype=dtype,
                 name=part,
             )
@@ -90,11 +90,9 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]  # keras is not foll
         length, limit = ops.shape(ids)[1], self.architecture.limit
         # On a GPU a row past a table's end reads as zeros, and nothing is said.
         tf.debugging.assert_less_equal(length, limit, f"the encoder takes {limit} pieces at once")
-        tf.debugging.assert_less(
-            tf.cast(ids, "uint32"),
-            tf.constant(self.architecture.vocab_size, "uint32"),
-            f"an id is none of the {self.architecture.vocab_size} pieces that the encoder knows",
-        )
+        _check_below("pieces", ids, self.architecture.vocab_size)
+        if types is not None:
+            _check_below("token types", types, self.architecture.types)
         padding = None if self.architecture.pad_id is None else ops.equal(ids, self.architecture.pad_id)
         states = _fixed(self.parts["word"](ids), padding)
         if self.architecture.position_offset:
@@ -124,7 +122,7 @@ class EncoderLayer(keras.layers.Layer):  # type: ignore[misc]  # keras is not fo
                 equation,
                 shape,
                 bias_axes=bias,
-                kernel_initializer=_normal(architecture, seeds),
+                kernel_initializer=normal(architecture, seeds),
                 dtype=dtype,
                 name=part,
             )
@@ -181,10 +179,20 @@ class EncoderLayer(keras.layers.Layer):  # type: ignore[misc]  # keras is not fo
         return parts["output_norm"](states + self.inner_dropout(inner, training=training))
 
 
-def _normal(architecture: Architecture, seeds: Seeds) -> Any:
+def normal(architecture: Architecture, seeds: Seeds) -> Any:
+    """Return the initializer of new weights: a normal distribution about 0, seeded."""
     return keras.initializers.RandomNormal(stddev=architecture.initializer_range, seed=seeds.next())
 
 
 def _fixed(states: Any, padding: Any) -> Any:
     """Keep the padding's row from learning, as PyTorch's `padding_idx` does."""
     return states if padding is None else ops.where(padding[..., None], ops.stop_gradient(states), states)
+
+
+def _check_below(what: str, ids: Any, count: int) -> None:
+    # Unsigned, an id below 0 is a huge one.
+    tf.debugging.assert_less(
+        tf.cast(ids, "uint32"),
+        tf.constant(count, "uint32"),
+        f"an id is none of the {count} {what} that the encoder knows",
+    )
