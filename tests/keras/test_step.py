@@ -38,8 +38,10 @@ def state_of(step):
     return {name: values.tobytes() for name, values in held.items()}
 
 
-def build(kind="distilbert", *, dropout=0.2, **settings):
-    return train_step(keras_model(torch_model(kind, dropout=dropout, layers=1)), **{"steps": 6, **settings})
+def build(kind="bert", *, dropout=0.2, **settings):
+    return train_step(
+        keras_model(torch_model(kind, dropout=dropout, layers=1)), steps=6, warmup_steps=2, **settings
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def fresh():
     """Return what builds a step, or takes one that was built before back to its beginning: a graph costs a second."""
     built = {}
 
-    def take(kind="distilbert", **settings):
+    def take(kind="bert", **settings):
         key = (kind, *sorted(settings.items()))
         if key not in built:
             step = build(kind, **settings)
@@ -70,7 +72,7 @@ def test_depths_read_from_names_are_those_of_the_network(kind):
 
 
 def test_one_graph_serves_all_shapes_and_numbers_of_batches(fresh):
-    step = fresh("bert")
+    step = fresh()
     batches = batches_for(torch_model("bert"), 9)
     for first, last in ((0, 1), (1, 4), (4, 5), (5, 9)):
         step.run(batches[first:last])
@@ -87,7 +89,7 @@ def test_batches_of_a_step_add_up_to_the_batch_of_all_their_sentences(fresh):
     ]
     found = []
     for group in ([whole], parts):
-        step = fresh(dropout=0.0)
+        step = fresh("distilbert", dropout=0.0)
         before = step.model.tensors()
         found.append(([step.run(group) for _ in range(3)], step.model.tensors()))
     (ones, tensors), (threes, others) = found
@@ -101,7 +103,7 @@ def test_batches_of_a_step_add_up_to_the_batch_of_all_their_sentences(fresh):
 
 
 def test_the_learning_rate_climbs_and_falls(fresh):
-    step = fresh("bert", warmup_steps=2)
+    step = fresh()
     rates = [step.learning_rate]
     for batch in random_batches(6):
         before = step.model.tensors()
@@ -116,16 +118,16 @@ def test_the_learning_rate_climbs_and_falls(fresh):
 def test_a_resumed_run_is_the_unbroken_one_to_the_last_bit(fresh, tmp_path, size):
     batches = batches_for(torch_model("bert"), 6 * size)
     groups = [batches[first : first + size] for first in range(0, len(batches), size)]
-    straight = fresh("bert", warmup_steps=2)
+    straight = fresh()
     losses = [straight.run(group).loss for group in groups]
     final = state_of(straight)
 
-    broken = fresh("bert", warmup_steps=2)
+    broken = fresh()
     assert [broken.run(group).loss for group in groups[:3]] == losses[:3]
     save_file(broken.model.tensors(), tmp_path / "model.safetensors")
     save_file(broken.state(), tmp_path / "optimizer.safetensors")
 
-    resumed = build("bert", warmup_steps=2)
+    resumed = build()
     resumed.run(groups[0])  # what it did before is forgotten
     resumed.model.load_tensors(load_file(tmp_path / "model.safetensors"))
     resumed.restore(load_file(tmp_path / "optimizer.safetensors"))
@@ -195,7 +197,7 @@ def test_two_processes_with_two_threads_train_to_the_same_bits():
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 @pytest.mark.parametrize("place", [0, 1])
 def test_what_is_not_finite_changes_nothing_and_is_reported(fresh, poison, place):
-    step = fresh(dropout=0.0)
+    step = fresh("distilbert", dropout=0.0)
     step.run(random_batches(2))
     name = "classifier.bias"
     tensors = step.model.tensors()
@@ -215,7 +217,7 @@ def test_what_is_not_finite_changes_nothing_and_is_reported(fresh, poison, place
 
 
 def test_a_finite_loss_with_gradients_that_are_not_changes_nothing(fresh):
-    step = fresh(dropout=0.0)
+    step = fresh("distilbert", dropout=0.0)
     tensors = step.model.tensors()
     tensors["classifier.weight"] = np.full_like(tensors["classifier.weight"], 3e38)  # all logits alike
     step.model.load_tensors(tensors)
@@ -225,7 +227,7 @@ def test_a_finite_loss_with_gradients_that_are_not_changes_nothing(fresh):
 
 
 def test_a_step_without_any_label_has_the_loss_0(fresh):
-    step = fresh(dropout=0.0)
+    step = fresh("distilbert", dropout=0.0)
     [batch] = random_batches(1)
     result = step.run([{**batch, "labels": np.full_like(batch["labels"], -100)}] * 2)
     assert (result.loss, result.gradient_norm, result.finite) == (0, 0, True)
@@ -314,7 +316,7 @@ def test_what_the_model_does_not_know_is_refused_by_its_value(fresh):
             step.run(batches)
     typed = {**batch, "token_type_ids": np.full_like(batch["labels"], 2)}
     with pytest.raises(InputError, match="token type 2, and the encoder knows 2"):
-        build("bert").run([typed])
+        fresh().run([typed])
     with pytest.raises(InputError, match="float16"):
         train_step(keras_model(torch_model("distilbert"), dtype="mixed_float16"), 4)
     assert state_of(step) == before
