@@ -94,7 +94,6 @@ def test_the_page_trains_a_tagger_of_real_weights(wnut17, tmp_path, monkeypatch)
     assert max(names["history"].history["val_f1"]) > 0.4
     assert names["test_scores"].lenient.f1 > 0.3
     assert names["entities"]
-    print(names["history"].history, names["test_scores"].to_dict()["lenient"])
 
 
 def write_minilm(folder):

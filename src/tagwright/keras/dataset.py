@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from tagwright.encode.align import IGNORED
 from tagwright.errors import InputError
 from tagwright.keras.buckets import pad_to_bucket
+from tagwright.keras.encoder import INPUTS
+from tagwright.keras.inputs import SPEC
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["LABELS", "MODEL_INPUTS", "to_tf_dataset"]
-
-MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-"""What the network reads, where the tokenizer gives it."""
+__all__ = ["to_tf_dataset"]
 
 LABELS = "labels"
 
@@ -94,8 +93,7 @@ def to_tf_dataset(
     # One batch now: what is wrong with the collator is said here, and not by TensorFlow in the middle of `fit`.
     unlike = np.unique([lengths.argmin(), lengths.argmax()])
     names = [name for name in _collate(rows, unlike, collate_fn) if name != LABELS]
-    spec = tf.TensorSpec((None, None), tf.int32)
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=(dict.fromkeys(names, spec), spec))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=(dict.fromkeys(names, SPEC), SPEC))
     size = -(-len(rows) // batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(size)).prefetch(tf.data.AUTOTUNE)
 
@@ -115,7 +113,7 @@ def _select(split: Dataset, columns: Sequence[str] | None) -> Dataset:
     known = split.column_names
     if len(split) == 0:
         raise InputError("the split is empty", mend="give a split with at least one sentence")
-    wanted = columns if columns is not None else [name for name in (*MODEL_INPUTS, LABELS) if name in known]
+    wanted = columns if columns is not None else [name for name in (*INPUTS, LABELS) if name in known]
     for name in dict.fromkeys(("input_ids", LABELS, *wanted)):
         if name not in known or name not in wanted:
             raise InputError(
@@ -174,7 +172,7 @@ def _collate(rows: Dataset, chosen: NDArray[np.int64], collate_fn: _Collate) -> 
     columns = rows[chosen]
     features = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     batch = collate_fn(features)
-    found = {name: batch[name] for name in (*MODEL_INPUTS, LABELS) if name in batch}
+    found = {name: batch[name] for name in (*INPUTS, LABELS) if name in batch}
     for name in ("input_ids", "attention_mask", LABELS):
         if name not in found:
             raise InputError(

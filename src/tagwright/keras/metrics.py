@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tagwright.encode.align import IGNORED
 from tagwright.errors import InputError
+from tagwright.keras.inputs import SPEC
 from tagwright.score.counts import score_tags
 from tagwright.score.scores import Scores
 from tagwright.tags import LabelMap, Scheme, offsets_of
@@ -126,8 +127,7 @@ class _Tagger:
         """Tag a batch: int (rows, pieces) in, int64 (rows, pieces) out."""
         names = tuple(sorted(inputs))
         if names not in self._graphs:
-            spec = tf.TensorSpec((None, None), tf.int32)
-            self._graphs[names] = tf.function(self._best, input_signature=[dict.fromkeys(names, spec)])
+            self._graphs[names] = tf.function(self._best, input_signature=[dict.fromkeys(names, SPEC)])
         batch = {name: tf.cast(inputs[name], tf.int32) for name in names}
         best: NDArray[np.int64] = self._graphs[names](batch).numpy()
         return best
