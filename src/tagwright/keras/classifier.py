@@ -34,10 +34,10 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
     `token_type_ids`, each (batch, pieces). Its output is fp32 logits, (batch, pieces, labels), whatever the policy.
 
     Example:
-        >>> model = TokenClassifier.from_pretrained("minilm", labels=["O", "B-person", "I-person"])
-        >>> model.compile(optimizer=create_optimizer(2e-4, num_train_steps=1000)[0])
-        >>> model.fit(batches, epochs=3)
-        >>> model.save_pretrained("tagger")
+        >>> model = TokenClassifier.from_pretrained("minilm", labels=["O", "B-person", "I-person"])  # doctest: +SKIP
+        >>> model.compile(optimizer=create_optimizer(2e-4, num_train_steps=1000)[0])  # doctest: +SKIP
+        >>> model.fit(batches, epochs=3)  # doctest: +SKIP
+        >>> model.save_pretrained("tagger")  # doctest: +SKIP
     """
 
     def __init__(
