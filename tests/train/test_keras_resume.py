@@ -9,12 +9,16 @@ import pytest
 import transformers
 
 from tagwright.errors import InputError, RunError
+from tests.train.test_full_disk import disk, fill
+from tests.train.test_full_disk import pytestmark as needs_root
 from tests.train.test_killed import kill, start_child, wait_for
 from tests.train.test_resume import SETTINGS, End, Interrupt, KillAt, Killed
 from tests.train.toy import run
 
 pytest.importorskip("keras", reason="the extra keras is not installed")
 pytest.importorskip("tensorflow", reason="the extra keras is not installed")
+
+__all__ = ["disk"]
 
 KERAS = {**SETTINGS, "train__engine": "keras"}
 
@@ -25,7 +29,7 @@ def whole(corpus, encoder, tmp_path_factory) -> End:
 
 
 def test_a_run_that_died_again_and_again_goes_on(corpus, encoder, tmp_path, whole):
-    for event, count in (("on_step_end", 9), ("on_save", 2), ("on_train_end", 1)):
+    for event, count in (("on_step_end", 9), ("on_train_end", 1)):
         begun = (tmp_path / "run").exists()
         with pytest.raises(Killed):
             run(corpus, encoder, tmp_path / "run", resume=begun, callbacks=[KillAt(event, count)], **KERAS)
@@ -65,6 +69,25 @@ def test_ctrl_c_saves_and_says_how_to_go_on(corpus, encoder, tmp_path, whole):
     model = transformers.AutoModelForTokenClassification.from_pretrained(saved)
     assert model.config.num_labels == 5
     assert End.of(run(corpus, encoder, tmp_path / "run", resume=True, **KERAS).path) == whole
+
+
+@needs_root
+def test_a_full_disk_leaves_the_last_checkpoint(corpus, encoder, disk, whole):
+    ballast = []
+
+    class Squeeze(transformers.TrainerCallback):
+        def on_save(self, args, state, control, **_):
+            if state.global_step == 4:
+                ballast.append(fill(disk, 60_000))
+
+    with pytest.raises(RunError) as caught:
+        run(corpus, encoder, disk / "run", callbacks=[Squeeze()], **KERAS)
+    assert str(caught.value) == (
+        f"{disk / 'run/checkpoints'}: the checkpoint of step 6 could not be saved: the disk is full; the one of step "
+        f"4 is whole; the checkpoint of step 4 is in {disk / 'run/checkpoints'}; make room and go on with --resume"
+    )
+    ballast[0].unlink()
+    assert End.of(run(corpus, encoder, disk / "run", resume=True, **KERAS).path) == whole
 
 
 @pytest.mark.parametrize(("first", "second"), [("torch", "keras"), ("keras", "torch")])
