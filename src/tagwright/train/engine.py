@@ -90,7 +90,8 @@ def train(
         console: where progress and notices go; None is stderr.
 
     Raises:
-        InputError: the recipe, the data or the encoder is wrong.
+        InputError: the recipe, the data or the encoder is wrong, or the engine cannot honour a field that was set.
+        MissingExtraError: the engine is not installed.
         RunError: training failed; checkpoints stay, and the message says how to go on.
     """
     console = console or Console(stderr=True, quiet=rank() > 0)
