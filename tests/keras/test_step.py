@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -320,3 +322,13 @@ def test_what_the_model_does_not_know_is_refused_by_its_value(fresh):
     with pytest.raises(InputError, match="float16"):
         train_step(keras_model(torch_model("distilbert"), dtype="mixed_float16"), 4)
     assert state_of(step) == before
+
+
+def test_a_trained_model_is_let_go():
+    step = build("distilbert")
+    step.run(random_batches(1))
+    # The graph holds the memory of the variables; Keras' own optimizers leave it in a registry for good.
+    graph = weakref.ref(step._add.get_concrete_function().graph)
+    del step
+    gc.collect()
+    assert graph() is None

@@ -138,6 +138,12 @@ class AdamW(keras.optimizers.AdamW):  # type: ignore[misc]  # keras is not follo
         scalars = tf.stack([rate, rate * second / first, self.epsilon * second])
         super()._backend_update_step(grads, trainable_variables, scalars)
 
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        # One replica has nothing to sum, and Keras' way registers a gradient that keeps graph and variables for good.
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return list(grads_and_vars)
+        return super()._all_reduce_sum_gradients(grads_and_vars)
+
     def _apply_weight_decay(self, variables: Any) -> None:
         """Leave it to `update_step`, which knows the variable's rate."""
 
