@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ from transformers.trainer_utils import speed_metrics
 
 from tagwright.config import Recipe
 from tagwright.encode.batches import collate
-from tagwright.keras.buckets import pad_to_bucket
 from tagwright.keras.classifier import TokenClassifier
 from tagwright.keras.runtime import KerasRuntime
 from tagwright.keras.step import StepResult, TrainStep
@@ -193,10 +192,10 @@ class KerasTrainer:
         self._loss += result.loss
         return result
 
-    def _batch(self, windows: list[int]) -> dict[str, NDArray[np.integer]]:
+    def _batch(self, windows: list[int]) -> Mapping[str, NDArray[np.integer]]:
         batch = collate(self.part.encoded, np.asarray(windows), self.piece_labels)
         self.pieces_seen += int(batch["attention_mask"].sum())
-        return pad_to_bucket(batch, self.recipe.encode.max_pieces or 512, pad_id=self.part.encoded.pad_id)
+        return batch
 
     def _log_evaluate_save(self, rate: float | None, norm: float | None) -> None:
         """Do what the callbacks have asked for."""
