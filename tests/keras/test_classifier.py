@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import transformers
 
 keras = pytest.importorskip("keras", reason="the extra keras is not installed")
 tf = pytest.importorskip("tensorflow", reason="the extra keras is not installed")
@@ -295,3 +296,38 @@ def test_what_is_read_from_a_model_does_not_change_it():
     model.labels.append("x")
     model.config["dim"] = 1
     assert (model.labels, model.config["dim"]) == (LABELS, 16)
+
+
+@pytest.mark.parametrize("labels", ["OBI", {"O", "B-x"}, {"B-x": 1, "O": 0}, {"0": "O"}, 3])
+def test_labels_have_an_order(labels):
+    with pytest.raises(InputError, match="a list of their names, in the order of their ids"):
+        build(labels=labels)
+
+
+def test_labels_of_numpy_are_texts():
+    assert [type(name) for name in build(labels=np.array(LABELS)).labels] == [str] * 3
+
+
+def test_what_a_tokenizer_gives_is_an_input():
+    model, inputs = build(), batch()
+    np.testing.assert_array_equal(model(transformers.BatchEncoding(inputs)), model(inputs))
+
+
+def test_wide_ids_are_not_cut_to_known_ones():
+    ids = np.full((1, 4), 2**32 + 5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="none of the 60 pieces"):
+        build()({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+
+
+@pytest.mark.parametrize("weights", [{"class_weight": {0: 0.5}}, {"sample_weight": np.ones(4)}])
+def test_weights_are_of_pieces(weights):
+    model, inputs = build(), batch()
+    model.compile(optimizer="sgd")
+    with pytest.raises(InputError, match=r"in the shape of the labels, \(rows, pieces\)"):
+        model.fit(inputs, drawn_labels(inputs, count=3), verbose=0, **weights)
+
+
+@pytest.mark.parametrize("metrics", ["accuracy", ["acc"]])
+def test_an_accuracy_that_counts_padding_is_refused(metrics):
+    with pytest.raises(InputError, match="counts pieces labelled -100 as wrong"):
+        build().compile(optimizer="sgd", metrics=metrics)

@@ -220,8 +220,11 @@ def _pad(rows):
         (lambda split: split.to_iterable_dataset(), {}, "a IterableDataset is no split"),
         (lambda split: split, {"columns": ["input_ids"]}, "no column 'labels' in input_ids; add 'labels'"),
         (lambda split: split, {"columns": ["input_ids", "labels", "pos"]}, "no column 'pos'"),
-        (lambda split: split, {"batch_size": 0}, "batch_size is 0"),
-        (lambda split: split, {"seed": -1}, "seed is -1"),
+        (lambda split: split, {"batch_size": 0}, "batch_size = 0"),
+        (lambda split: split, {"batch_size": None}, "batch_size = None"),
+        (lambda split: split, {"seed": -1}, "seed = -1"),
+        (lambda split: split, {"seed": 1.5}, "seed = 1.5"),
+        (lambda split: split, {"collate_fn": collator_of(label_pad_token_id=-1)}, "the label -1; let it pad"),
         (lambda split: split, {"collate_fn": lambda rows: {"input_ids": [[1]]}}, "gives no 'attention_mask'"),
         (
             lambda split: split,

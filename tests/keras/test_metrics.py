@@ -221,3 +221,11 @@ def test_what_cannot_be_scored_is_named_at_once(validation, settings, message):
 def test_what_cannot_be_scored_is_named(validation, message):
     with pytest.raises(InputError, match=message):
         score(validation)
+
+
+@pytest.mark.parametrize("own", [NAMES[::-1], NAMES[:3]])
+def test_names_are_those_of_the_model_in_its_order(own):
+    model = ByPiece()
+    model.labels = own
+    with pytest.raises(InputError, match=r"not those of the model's labels.*model\.labels"):
+        score(batches_of([([0], [0])], [1]), model)

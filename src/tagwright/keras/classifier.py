@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tagwright.errors import InputError
+from tagwright.keras import checks
 from tagwright.keras.architecture import Architecture
 from tagwright.keras.encoder import INPUTS, Encoder, check_inputs
 from tagwright.keras.layers import Seeds, normal
@@ -70,9 +71,7 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
                 f"the policy {policy.name} keeps variables as {policy.variable_dtype}",
                 mend="use float32 or mixed_bfloat16",
             )
-        names = tuple(labels)
-        if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
-            raise InputError(f"the labels are not different names: {list(names)}")
+        names = checks.label_names(labels)
         values = dict(architecture.to_config() if config is None else config)
         if Architecture.from_config(values) != architecture:
             raise InputError("the configuration describes another architecture than the one given")
@@ -123,14 +122,19 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
             jit_compile: whether XLA compiles the step: seconds for every new shape of batch, on CPU.
             kwargs: the rest of `keras.Model.compile`.
         """
-        loss = token_loss() if loss is None else loss
-        super().compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile, **kwargs)
+        checks.check_metrics(kwargs.get("metrics"))
+        super().compile(optimizer=optimizer, loss=loss or token_loss(), jit_compile=jit_compile, **kwargs)
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, as `keras.Model.fit` does; weights are of pieces, (rows, pieces)."""
+        checks.check_weights(**kwargs)
+        return super().fit(*args, **kwargs)
 
     def __call__(self, inputs: Any, **options: Any) -> Any:
         """Compute logits; see `call`."""
         # Before Keras, which would wrap the message in pages of its own.
         check_inputs(inputs, self.architecture)
-        return super().__call__(inputs, **options)
+        return super().__call__(dict(inputs), **options)  # a tokenizer's BatchEncoding is no dict to Keras
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """Compute logits.
@@ -265,8 +269,7 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` makes the model of: Keras' own format, for its checkpoints."""
-        own = {"config": self.config, "labels": self.labels, "seed": self.seed}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "config": self.config, "labels": self.labels, "seed": self.seed}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as `get_compile_config` says."""

@@ -15,6 +15,7 @@ from tagwright.errors import InputError
 from tagwright.keras.buckets import pad_to_bucket
 from tagwright.keras.encoder import INPUTS
 from tagwright.keras.inputs import SPEC
+from tagwright.keras.schedule import whole
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -68,10 +69,8 @@ def to_tf_dataset(
 
     >>> train = to_tf_dataset(encoded["train"], collate_fn=collator, shuffle=True)  # doctest: +SKIP
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}", mend="a batch has at least 1 row")
-    if seed < 0:
-        raise InputError(f"seed is {seed}", mend="a seed is at least 0")
+    batch_size = whole("batch_size", batch_size, least=1)
+    seed = whole("seed", seed, least=0)
     rows = _select(split, columns)
     lengths = _check_rows(rows)
     longest = int(lengths.max())
@@ -197,5 +196,11 @@ def _collate(rows: Dataset, chosen: NDArray[np.int64], collate_fn: _Collate) -> 
         raise InputError(
             f"the collator gives arrays of other shapes than (rows, pieces): {shown}",
             mend="let it pad every array of a batch to the same length",
+        )
+    padded = arrays[LABELS]
+    wrong = padded[(padded < 0) & (padded != IGNORED)]
+    if wrong.size:
+        raise InputError(
+            f"the collator gives the label {wrong[0]}", mend=f"let it pad labels with {IGNORED}, its default"
         )
     return arrays

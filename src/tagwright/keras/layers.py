@@ -192,7 +192,7 @@ def _fixed(states: Any, padding: Any) -> Any:
 def _check_below(what: str, ids: Any, count: int) -> None:
     # Unsigned, an id below 0 is a huge one.
     tf.debugging.assert_less(
-        tf.cast(ids, "uint32"),
-        tf.constant(count, "uint32"),
+        tf.cast(ids, "uint64"),
+        tf.constant(count, "uint64"),
         f"an id is none of the {count} {what} that the encoder knows",
     )

@@ -65,7 +65,8 @@ class EntityF1(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not 
                 f"validation is a {type(validation).__name__}, which can be gone through only once",
                 mend="give a list of batches or what to_tf_dataset returns",
             )
-        self.labels = LabelMap(list(labels), Scheme.named(scheme))
+        self._names = list(labels)
+        self.labels = LabelMap(self._names, Scheme.named(scheme))
         self.scores: Scores | None = None
         self._validation = validation
         self._prefix = prefix
@@ -87,8 +88,15 @@ class EntityF1(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not 
         """Score the model as it is now; outside of `fit`, give it with `set_model` first.
 
         Raises:
-            InputError: there is no batch, no labelled piece, or a label that has no name.
+            InputError: there is no batch, no labelled piece, a label that has no name, or the names are others
+                than the model's.
         """
+        own = getattr(self.model, "labels", None)
+        if isinstance(own, list) and own != self._names:
+            raise InputError(
+                f"the names {self._names} are not those of the model's labels, {own}",
+                mend="give the model's, in its order: model.labels",
+            )
         if self._tagger is None or self._tagger.model is not self.model:
             self._tagger = _Tagger(self.model)
         gold, predicted, lengths = [], [], []
