@@ -70,6 +70,18 @@ def test_a_backend_that_cannot_be_imported_says_what_to_set(monkeypatch):
         backend.check_keras()
 
 
+def test_settings_that_keras_does_not_take_are_named(monkeypatch, tmp_path):
+    def fail(name):
+        raise ValueError("Expected one of {'channels_last', 'channels_first'}. Received: junk")
+
+    monkeypatch.setattr(backend.importlib, "import_module", fail)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(InputError) as caught:
+        backend.check_keras()
+    assert str(caught.value).startswith(f"{tmp_path / 'keras.json'}: Keras cannot be imported: Expected one")
+    assert str(caught.value).endswith("Received: junk; mend that file or remove it")
+
+
 def test_an_old_keras_says_what_to_install(monkeypatch):
     monkeypatch.setattr(keras, "__version__", "2.15.0")
     with pytest.raises(MissingExtraError, match=r"keras is 2.15.0, and version 3 is needed; pip install"):

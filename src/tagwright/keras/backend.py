@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 
 from tagwright.errors import InputError, MissingExtraError
 
@@ -29,9 +30,21 @@ def check_keras() -> None:
         raise InputError(
             f"Keras cannot be imported: {reason}", mend="set KERAS_BACKEND=tensorflow"
         ) from error
+    except Exception as error:  # a settings file that Keras does not take; it says not which
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"Keras cannot be imported: {reason}", where=_settings(), mend="mend that file or remove it"
+        ) from error
     if int(keras.__version__.partition(".")[0]) < 3:
         raise MissingExtraError(f"keras is {keras.__version__}, and version 3 is needed", mend=INSTALL)
     if (backend := keras.config.backend()) != "tensorflow":
         raise InputError(
             f"Keras runs on the backend {backend!r}", mend="set KERAS_BACKEND=tensorflow before Python starts"
         )
+
+
+def _settings() -> str:
+    """Return the path of the file from which Keras reads its settings as it is imported."""
+    home = os.path.expanduser("~")
+    folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")  # as Keras has it
+    return os.path.join(os.environ.get("KERAS_HOME", folder), "keras.json")
