@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -110,3 +112,20 @@ def test_what_the_model_does_not_know_is_refused_by_its_value():
         runtime.logits(ids, np.ones_like(ids))
     with pytest.raises(InputError, match="piece 60, and the encoder knows 60"):
         runtime.logits(np.full((1, 3), 60), np.ones((1, 3), dtype=np.int64))
+
+
+def test_several_in_a_process_bring_no_warning_of_tensorflow():
+    said = []
+    handler = logging.Handler()
+    handler.emit = said.append
+    tf.get_logger().addHandler(handler)
+    try:
+        model = torch_model("distilbert")
+        (batch,) = batches_for(model, 1)
+        for _ in range(6):
+            trained = keras_model(model)
+            KerasRuntime(trained).logits(batch["input_ids"], batch["attention_mask"])
+            train_step(trained, 1).run([batch])
+    finally:
+        tf.get_logger().removeHandler(handler)
+    assert [record.getMessage() for record in said] == []

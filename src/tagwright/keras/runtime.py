@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,10 @@ class KerasRuntime:
         self.batch_pieces = batch_pieces
         self.precision = _PRECISIONS[model.compute_dtype]
         self.device = "gpu" if "GPU" in next(iter(model.named_variables().values())).value.device else "cpu"
+        # A partial is counted by itself: TensorFlow takes the lambdas of several runtimes for one that is traced anew
+        # for each, and warns.
         self._compute = tf.function(
-            lambda inputs: self.model(inputs, training=False),
+            partial(lambda inputs: self.model(inputs, training=False)),
             input_signature=[dict.fromkeys(input_names(model.architecture), SPEC)],
             autograph=False,
             jit_compile=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ class TrainStep:
         inputs = dict.fromkeys(input_names(model.architecture), SPEC)
         scalar, flag = tf.TensorSpec((), tf.float32), tf.TensorSpec((), tf.bool)
         self._add = tf.function(
-            self._add_batch,
+            partial(self._add_batch),  # counted by itself: else a fifth step in a process brings a warning
             input_signature=[inputs, SPEC, scalar, scalar, flag, flag],
             autograph=False,
             jit_compile=False,
