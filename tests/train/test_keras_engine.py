@@ -231,10 +231,11 @@ def test_a_field_that_only_torch_knows_is_refused_by_name(tmp_path, how):
     )
 
 
-def test_several_processes_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+@pytest.mark.parametrize("processes", ["2", "two"])
+def test_several_processes_are_refused(tmp_path, monkeypatch, processes):
+    monkeypatch.setenv("WORLD_SIZE", processes)
     with pytest.raises(
-        InputError, match="'keras' trains in one process, and this is one of 2; start it with"
+        InputError, match=f"'keras' trains in one process, and WORLD_SIZE = '{processes}'; start it without"
     ):
         train(data="nowhere", model="minilm", out=tmp_path / "run", settings={"train.engine": "keras"})
 

@@ -32,10 +32,9 @@ def check_engine(settings: TrainSettings) -> None:
             "train.fast_step = true is for the engine torch alone",
             mend="leave it out, or give --engine torch",
         )
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes > 1:
+    if (processes := os.environ.get("WORLD_SIZE") or "1") != "1":
         raise InputError(
-            f"train.engine = 'keras' trains in one process, and this is one of {processes}",
+            f"train.engine = 'keras' trains in one process, and WORLD_SIZE = {processes!r}",
             mend="start it without torchrun, or give --engine torch",
         )
     from tagwright.keras.backend import check_keras
