@@ -331,3 +331,22 @@ def test_weights_are_of_pieces(weights):
 def test_an_accuracy_that_counts_padding_is_refused(metrics):
     with pytest.raises(InputError, match="counts pieces labelled -100 as wrong"):
         build().compile(optimizer="sgd", metrics=metrics)
+
+
+def test_ids_past_the_table_are_no_answer_where_xla_drops_the_assertions():
+    model = build()
+    inputs = batch(lengths=[5, 3])
+    compute = tf.function(lambda ids: model({**inputs, "input_ids": ids}), jit_compile=True)
+    ids = inputs["input_ids"].astype(np.int32)
+    np.testing.assert_allclose(compute(ids), model(inputs), rtol=0, atol=1e-4)
+    for wrong in (-1, model.architecture.vocab_size):
+        ids[0, 1] = wrong
+        assert np.isnan(compute(ids)).all()
+
+
+def test_what_a_folder_cannot_hold_is_not_left_out_in_silence(tmp_path):
+    model = build()
+    model.encoder.blocks[0].parts["query"].enable_lora(2)
+    with pytest.raises(InputError, match="query has LoRA"):
+        model.save_pretrained(tmp_path / "tagger")
+    assert not (tmp_path / "tagger").exists()

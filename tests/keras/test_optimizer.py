@@ -262,7 +262,7 @@ def test_the_rate_may_end_above_zero_and_the_schedule_comes_back_from_its_config
         ({"adam_beta1": 1.0}, "adam_beta1 = 1.0"),
         ({"adam_beta2": -0.1}, "adam_beta2 = -0.1"),
         ({"adam_epsilon": -1e-8}, "adam_epsilon = -1e-08"),
-        ({"global_clipnorm": -1.0}, "global_clipnorm = -1.0"),
+        ({"adam_global_clipnorm": -1.0}, "adam_global_clipnorm = -1.0"),
         ({"weight_decay_rate": float("inf")}, "weight_decay_rate = inf"),
     ],
 )

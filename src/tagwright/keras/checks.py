@@ -9,7 +9,7 @@ import numpy as np
 
 from tagwright.errors import InputError
 
-__all__ = ["check_metrics", "check_weights", "label_names"]
+__all__ = ["check_metrics", "check_plain", "check_weights", "label_names"]
 
 _ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy")
 
@@ -60,3 +60,18 @@ def check_weights(class_weight: Any = None, sample_weight: Any = None, **others:
         )
     if sample_weight is not None and np.ndim(sample_weight) != 2:
         raise InputError(f"sample_weight has the shape {np.shape(sample_weight)}", mend=mend)
+
+
+def check_plain(layers: Iterable[Any]) -> None:
+    """Refuse layers that compute with more than their weights, which is more than a Hugging Face folder holds.
+
+    Raises:
+        InputError: a layer has LoRA switched on, or is quantized.
+    """
+    for layer in layers:
+        added = "LoRA" if getattr(layer, "lora_enabled", False) else getattr(layer, "quantization_mode", None)
+        if added:
+            raise InputError(
+                f"the layer {layer.name} has {added}, for which a Hugging Face folder has no place",
+                mend="leave out enable_lora, or save before quantize",
+            )

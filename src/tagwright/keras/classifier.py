@@ -237,7 +237,12 @@ class TokenClassifier(keras.Model):  # type: ignore[misc]  # keras is not follow
         return model
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Return the weights under Hugging Face's names, laid out as a PyTorch `state_dict` has them."""
+        """Return the weights under Hugging Face's names, laid out as a PyTorch `state_dict` has them.
+
+        Raises:
+            InputError: a layer computes with more than its weights (LoRA, quantization), which have no place there.
+        """
+        checks.check_plain(self._flatten_layers())
         return {name: slot.read() for name, slot in self._slots.items()}
 
     def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:

@@ -51,9 +51,18 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]  # keras is not followe
         tf.debugging.assert_equal(ops.shape(ids), ops.shape(mask), "the mask has another shape than the ids")
         states = self.embeddings(ids, types, training=training)
         mask = ops.cast(ops.where(ops.cast(mask, "bool"), 0.0, MASKED), "float32")[:, None, None, :]
+        mask += self._doubt(ids, types)
         for block in self.blocks:
             states = block(states, mask, training=training)
         return states
+
+    def _doubt(self, ids: Any, types: Any) -> Any:
+        """Return 0, or NaN where a lookup has no row: XLA drops the assertions, and takes another row for it."""
+        table = self.embeddings.architecture
+        strange = tf.reduce_any((ids < 0) | (ids >= table.vocab_size)) | (ops.shape(ids)[1] > table.limit)
+        if types is not None:
+            strange |= tf.reduce_any((types < 0) | (types >= table.types))
+        return tf.where(strange, float("nan"), 0.0)
 
     def seeded(self) -> list[Any]:
         """Return the dropout layers, in a fixed order."""

@@ -168,12 +168,13 @@ def create_optimizer(
     adam_beta1: float = 0.9,
     adam_beta2: float = 0.999,
     adam_epsilon: float = 1e-8,
-    global_clipnorm: float = 1.0,
+    adam_global_clipnorm: float = 1.0,
     weight_decay_rate: float = 0.01,
 ) -> tuple[AdamW, LinearSchedule]:
     """Return an optimizer whose learning rate falls linearly to zero, and its schedule.
 
-    The names are those of the function that transformers had until its version 5.
+    The arguments are called as in the function that transformers had until its version 5; weight decay and clipping,
+    which it left out unless asked, are those of its `Trainer`.
 
     Args:
         init_lr: the highest learning rate.
@@ -183,7 +184,7 @@ def create_optimizer(
         adam_beta1: decay of the first moment.
         adam_beta2: decay of the second moment.
         adam_epsilon: what is added to the root of the second moment.
-        global_clipnorm: gradients are scaled down to this L2 norm over all variables; 0 leaves them alone.
+        adam_global_clipnorm: gradients are scaled down to this L2 norm over all variables; 0 leaves them alone.
         weight_decay_rate: decoupled weight decay of everything but biases and norms.
 
     Raises:
@@ -199,7 +200,7 @@ def create_optimizer(
         ("adam_beta1", adam_beta1, 0.0, 1.0),
         ("adam_beta2", adam_beta2, 0.0, 1.0),
         ("adam_epsilon", adam_epsilon, 0.0, math.inf),
-        ("global_clipnorm", global_clipnorm, 0.0, math.inf),
+        ("adam_global_clipnorm", adam_global_clipnorm, 0.0, math.inf),
         ("weight_decay_rate", weight_decay_rate, 0.0, math.inf),
     ):
         _within(name, value, least, below)
@@ -217,7 +218,7 @@ def create_optimizer(
         beta_1=float(adam_beta1),
         beta_2=float(adam_beta2),
         epsilon=float(adam_epsilon),
-        global_clipnorm=float(global_clipnorm) or None,
+        global_clipnorm=float(adam_global_clipnorm) or None,
     )
     return optimizer, schedule
 
