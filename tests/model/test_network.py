@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 from tagwright.data import reach as hub
 from tagwright.errors import InputError
@@ -245,6 +246,15 @@ def test_weights_that_lack_a_part_of_the_encoder(folder):
     reconfigure(path, n_layers=3)
     line = refusal(path)
     assert "the weights lack 16 tensors of the encoder, such as distilbert.transformer.layer.2." in line
+
+
+def test_weights_that_are_no_numbers(folder):
+    path = folder()
+    file = Path(path, "model.safetensors")
+    tensors = load_file(file)
+    tensors["embeddings.LayerNorm.bias"][3] = float("nan")
+    save_file(tensors, file, metadata={"format": "pt"})
+    assert "not finite, in distilbert.embeddings.LayerNorm.bias" in refusal(path)
 
 
 def test_a_model_of_another_kind(folder):

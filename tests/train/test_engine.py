@@ -545,3 +545,9 @@ def test_a_wrong_call_leaves_nothing_behind(call, message, tmp_path):
         train(**call, out=tmp_path / "run", console=Quiet())
     assert message in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rank_that_is_no_number_is_named(corpus, encoder, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "first")
+    with pytest.raises(InputError, match="RANK = 'first' in the environment is no number from 0; unset it"):
+        run(corpus, encoder, tmp_path / "run")

@@ -231,12 +231,17 @@ def test_a_field_that_only_torch_knows_is_refused_by_name(tmp_path, how):
     )
 
 
-@pytest.mark.parametrize("processes", ["2", "two"])
-def test_several_processes_are_refused(tmp_path, monkeypatch, processes):
+@pytest.mark.parametrize(
+    ("processes", "told"),
+    [
+        ("2", "'keras' trains in one process, and this is one of 2; start it without torchrun"),
+        ("two", "WORLD_SIZE = 'two' in the environment is no number from 1; unset it"),
+        ("0", "WORLD_SIZE = '0' in the environment is no number from 1; unset it"),
+    ],
+)
+def test_several_processes_are_refused(tmp_path, monkeypatch, processes, told):
     monkeypatch.setenv("WORLD_SIZE", processes)
-    with pytest.raises(
-        InputError, match=f"'keras' trains in one process, and WORLD_SIZE = '{processes}'; start it without"
-    ):
+    with pytest.raises(InputError, match=told):
         train(data="nowhere", model="minilm", out=tmp_path / "run", settings={"train.engine": "keras"})
 
 

@@ -93,6 +93,13 @@ def build_network(
                 where=encoder,
                 mend="the folder is damaged or holds another architecture; save it again",
             )
+    for key, tensor in model.named_parameters():
+        if not torch.isfinite(tensor).all():
+            raise InputError(
+                f"the weights hold numbers that are not finite, in {key}",
+                where=encoder,
+                mend="the file is damaged, or training diverged; use another copy",
+            )
     notices = fit_head(model, labels, trained=not set(missing) & set(HEADS), seed=seed)
     known = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > known:

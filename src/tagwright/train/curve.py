@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from tagwright.train.curve_log import CurveLog
 from tagwright.train.curve_points import Curve, CurvePoint, CurveRun
 from tagwright.train.engine import train
 from tagwright.train.gains import judge
+from tagwright.train.ranks import processes
 from tagwright.train.recipe import load_recipe, precision_of
 from tagwright.train.run import INTERRUPTED, default_run
 from tagwright.train.shares import check_shares, nested_rows, size_of, take_part
@@ -83,7 +83,7 @@ def curve(
         notices.append(line)
         _say(console, line)
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes() > 1:
         raise InputError("a curve is trained in one process", mend="start it without torchrun")
     shares = check_shares(shares)
     if seeds < 1:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 
 from tagwright.config import TrainSettings
 from tagwright.errors import InputError
+from tagwright.train.ranks import processes
 
 __all__ = ["check_engine"]
 
@@ -32,9 +33,9 @@ def check_engine(settings: TrainSettings) -> None:
             "train.fast_step = true is for the engine torch alone",
             mend="leave it out, or give --engine torch",
         )
-    if (processes := os.environ.get("WORLD_SIZE") or "1") != "1":
+    if processes() > 1:
         raise InputError(
-            f"train.engine = 'keras' trains in one process, and WORLD_SIZE = {processes!r}",
+            f"train.engine = 'keras' trains in one process, and this is one of {processes()}",
             mend="start it without torchrun, or give --engine torch",
         )
     from tagwright.keras.backend import check_keras
