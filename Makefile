@@ -62,6 +62,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/compare.py $(DATA)
 	$(BIN)/python benchmarks/encode.py $(DATA)
 	$(BIN)/python benchmarks/train.py $(DATA)
+	$(BIN)/python benchmarks/train.py $(DATA) --engine keras
+	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/f1.py $(DATA)
 	$(BIN)/python benchmarks/label_errors.py $(DATA)
 
