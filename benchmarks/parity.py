@@ -5,7 +5,8 @@
 For each architecture, with random weights, and for `minilm` where it is installed, the largest differences of the
 hidden states and of the loss (relative), the worst variable's gradient (norm of the difference over norm), the logits
 that PyTorch computes from the folder that Keras saved, and the losses of twelve optimizer steps with warm-up,
-layer-wise rates and clipping. Keys' biases are left out of the gradients: the softmax cancels them, and what is left is rounding.
+layer-wise rates and clipping. Keys' biases are left out of the gradients: the softmax cancels them, and what is
+left is rounding.
 """
 
 from __future__ import annotations
