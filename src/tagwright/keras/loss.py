@@ -6,10 +6,9 @@ from typing import Any
 
 import keras
 
-__all__ = ["IGNORED", "token_loss"]
+from tagwright.encode.align import IGNORED
 
-IGNORED = -100
-"""The label of pieces that are not scored: special ones, padding, and all but a word's first."""
+__all__ = ["token_loss"]
 
 
 def token_loss() -> Any:
