@@ -1,14 +1,17 @@
 """`tagwright predict` from the outside."""
 
+import gzip
 import io
 import json
 import os
+import random
 import re
 import select
 import shlex
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 
@@ -16,6 +19,11 @@ import pytest
 
 from tagwright.cli.main import run
 from tests.models import TEXT, TYPES, tiny_bundle
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 COMMAND = [sys.executable, "-m", "tagwright", "predict"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -62,6 +70,59 @@ def test_files(call, tmp_path):
     assert err.startswith("3 lines, 6 words, ")
     code, out, _ = call(tmp_path / "a.txt", "-", stdin=b"end")
     assert [record["text"] for record in records(out)] == ["Jeff Bezos", "end"]
+
+
+PACKERS = {"gz": gzip.compress, "zst": zstd.compress}
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_packed_files_are_read_as_if_they_were_not(call, tmp_path, ending):
+    plain = {
+        "a.txt": "Jeff Bezos\n" * 3,
+        "b.jsonl": '{"text": "New York"}\n',
+        "c.conll": "Jeff\tO\nBezos\tO\n",
+    }
+    for name, text in plain.items():
+        (tmp_path / name).write_text(text)
+        half = len(text) // 2  # two members, one after another, are one file
+        packed = b"".join(PACKERS[ending](part.encode()) for part in (text[:half], text[half:]))
+        (tmp_path / f"{name}.{ending}").write_bytes(packed)
+    _, expected, _ = call(*(tmp_path / name for name in plain))
+    code, out, _ = call(*(tmp_path / f"{name}.{ending}" for name in plain))
+    assert code == 0
+    assert out == expected.replace('.txt"', f'.txt.{ending}"').replace(
+        '.jsonl"', f'.jsonl.{ending}"'
+    ).replace('.conll"', f'.conll.{ending}"')
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_a_packed_file_that_ends_early_loses_nothing_before(call, tmp_path, ending):
+    lines = [f"{number} {random.Random(number).random()} Jeff Bezos" for number in range(3000)]
+    parts = ("".join(f"{line}\n" for line in lines[start : start + 100]) for start in range(0, 3000, 100))
+    packed = b"".join(PACKERS[ending](part.encode()) for part in parts)
+    (tmp_path / "whole").write_bytes(packed)
+    (tmp_path / "cut").write_bytes(packed[: len(packed) // 2])
+    _, whole, _ = call(tmp_path / "whole", "--to", "jsonl")
+    code, out, err = call(tmp_path / "cut", "--to", "jsonl")
+    assert code == 1
+    assert "the packed data is damaged or ends early" in err
+    assert str(tmp_path / "cut") in err
+    # The last line may be cut as well; those before it are answered as they are in the whole file.
+    assert len(out.splitlines()) > 1000
+    assert [record["text"] for record in records(out)[:-1]] == lines[: len(out.splitlines()) - 1]
+    assert records(out)[:1024] == records(whole)[:1024]
+    _, _, err = call(tmp_path / "cut", "-o", tmp_path / "out.jsonl")
+    assert f"the answers so far are in {tmp_path / 'out.jsonl.part'}" in err
+    assert (tmp_path / "out.jsonl.part").read_text() == out
+
+
+def test_a_packed_output_or_archive_is_refused(call, tmp_path):
+    code, _, err = call("-o", tmp_path / "out.jsonl.gz", stdin=b"a")
+    assert (code, "--out is written as it is, not packed; leave its last ending out" in err) == (2, True)
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(__file__, arcname="a.txt")
+    code, _, err = call(tmp_path / "a.tar.gz")
+    assert (code, "the file is a tar archive; unpack it first" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

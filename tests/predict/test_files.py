@@ -116,7 +116,16 @@ def test_a_bad_line_spoils_its_own_sentence_alone(data, message):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.jsonl", "jsonl"), ("a.NDJSON", "jsonl"), ("a.conll", "conll"), ("a.txt", "text"), ("a", "text")],
+    [
+        ("a.jsonl", "jsonl"),
+        ("a.NDJSON", "jsonl"),
+        ("a.conll", "conll"),
+        ("a.txt", "text"),
+        ("a", "text"),
+        ("a.jsonl.gz", "jsonl"),
+        ("a.conll.zst", "conll"),
+        ("a.gz", "text"),
+    ],
 )
 def test_the_ending_tells_the_format(name, kind):
     assert format_of(name) == kind
@@ -127,7 +136,7 @@ def test_the_ending_tells_the_format(name, kind):
     [
         (None, "there is no such file"),
         (b"\x89PNG\r\n\x1a\n\0\0", "the file is a PNG picture"),
-        (b"\x1f\x8b\x08", "the file is gzip-compressed"),
+        (b"BZh91AY", "the file is bzip2-compressed"),
         (b"\xff\xfea\0", "the file is UTF-16 text"),
         (b"\xfe\xed\0\0\xff\xff", "the file is binary"),
     ],

@@ -104,6 +104,11 @@ def predict_command(
                 errors_to_out=target == "jsonl",
                 several=several,
             )
+    except RunError as error:
+        if out is None or error.where == str(_part(out)):
+            raise
+        mend = f"{error.mend}; the answers so far are in {_part(out)}"
+        raise RunError(error.what, where=error.where, mend=mend) from error
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"{error}; they are in {_part(out)}" if out else str(error)) from None
     _conclude(summary, paths, rejects, time.perf_counter() - begin)
@@ -111,10 +116,16 @@ def predict_command(
 
 def _check_outputs(paths: list[Path], out: Path | None, rejects: Path | None) -> None:
     """Refuse outputs that cannot be, before any work is done."""
+    from tagwright.predict.compressed import unpacked_name
+
     taken = {_real(path): "FILE" for path in paths if path != STDIN}
     for flag, path in (("--out", out), ("--rejects", rejects)):
         if path is None:
             continue
+        if unpacked_name(path) != path:
+            raise InputError(
+                f"{flag} is written as it is, not packed", where=str(path), mend="leave its last ending out"
+            )
         if path.is_dir() or not path.parent.is_dir():
             what = "a folder stands there" if path.is_dir() else "there is no such folder to write to"
             raise InputError(what, where=str(path), mend=f"name a file with {flag}")
@@ -152,13 +163,14 @@ def _chunk_of(paths: list[Path]) -> int:
 
 
 def _lines(paths: list[Path], source: str | None, field: str) -> Iterator[Line]:
+    from tagwright.predict.compressed import open_unpacked
     from tagwright.predict.readers import format_of, read_lines
 
     for path in paths:
         if path == STDIN:
             yield from read_lines(sys.stdin.buffer, "stdin", source or "text", field=field)
         else:
-            with path.open("rb") as file:
+            with open_unpacked(path) as file:
                 yield from read_lines(file, str(path), source or format_of(path), field=field)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from tagwright.errors import InputError
+from tagwright.errors import InputError, RunError
 from tagwright.predict.readers import Line
 from tagwright.predict.tagger import CHUNK_CHARACTERS, Tagger
 from tagwright.predict.writers import bad_line, conll, jsonl, marked
@@ -95,6 +95,7 @@ def predict_lines(
 
     Raises:
         OSError: the output cannot be written to.
+        RunError: the input breaks off; the lines before are tagged and written.
         KeyboardInterrupt: Ctrl-C; it says how many lines were done.
     """
     summary = Summary()
@@ -132,14 +133,20 @@ def predict_lines(
 def _chunks(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
     group: list[Line] = []
     length = 0
-    for line in lines:
-        group.append(line)
-        length += len(line.raw)
-        if len(group) >= size or length >= CHUNK_CHARACTERS:
-            yield group
-            group, length = [], 0
+    broken = None
+    try:
+        for line in lines:
+            group.append(line)
+            length += len(line.raw)
+            if len(group) >= size or length >= CHUNK_CHARACTERS:
+                yield group
+                group, length = [], 0
+    except RunError as error:  # a packed file that ends early: what came before is tagged
+        broken = error
     if group:
         yield group
+    if broken is not None:
+        raise broken
 
 
 def _answer(tagger: Tagger, group: list[Line]) -> Iterator[tuple[Line, str, Prediction | str]]:

@@ -13,6 +13,7 @@ from typing import Any
 from tagwright.data.conll import is_comment
 from tagwright.data.files import decode
 from tagwright.errors import InputError
+from tagwright.predict.compressed import open_unpacked, unpacked_name
 
 __all__ = ["FORMATS", "Line", "check_file", "format_of", "read_lines"]
 
@@ -54,17 +55,18 @@ class Line:
 
 
 def format_of(path: str | Path) -> str:
-    """Guess a file's format from its ending: `jsonl`, `conll`, or `text` for any other."""
-    return ENDINGS.get(Path(path).suffix.lower(), "text")
+    """Guess a file's format from its ending, `.gz` and `.zst` aside: `jsonl`, `conll`, or `text` for any other."""
+    return ENDINGS.get(unpacked_name(path).suffix.lower(), "text")
 
 
 def check_file(path: str | Path) -> None:
     """Refuse a file that cannot be read as text at all, before any work is done.
 
     Raises:
-        InputError: it is missing, a folder, unreadable, binary, compressed or CoNLL-U.
+        InputError: it is missing, a folder, unreadable, binary, an archive or CoNLL-U.
+        RunError: it is packed by gzip or zstd, and damaged.
     """
-    if Path(path).suffix.lower() == ".conllu":
+    if unpacked_name(path).suffix.lower() == ".conllu":
         raise InputError(
             "CoNLL-U has its words in the second column, after their numbers",
             where=str(path),
@@ -73,7 +75,7 @@ def check_file(path: str | Path) -> None:
     try:
         if _is_pipe(Path(path)):  # what is read of it here would be gone
             return
-        with Path(path).open("rb") as file:
+        with open_unpacked(Path(path)) as file:
             head = file.read(8192)
     except FileNotFoundError:
         raise InputError("there is no such file", where=str(path)) from None
@@ -81,6 +83,8 @@ def check_file(path: str | Path) -> None:
         raise InputError("a folder stands where a file is wanted", where=str(path)) from None
     except OSError as error:
         raise InputError(f"the file cannot be read: {error.strerror or error}", where=str(path)) from None
+    if head[257:262] == b"ustar":
+        raise InputError("the file is a tar archive", where=str(path), mend="unpack it first")
     try:
         decode(head, str(path))
     except InputError as error:

@@ -1,0 +1,62 @@
+"""Files that are packed by gzip or zstd, read as if they were not; what they are is found from their first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from tagwright.errors import RunError
+
+__all__ = ["open_unpacked", "unpacked_name"]
+
+ENDINGS = (".gz", ".zst")
+GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def unpacked_name(path: str | Path) -> Path:
+    """Return a file's name without the ending that a packer added.
+
+    >>> str(unpacked_name("posts.jsonl.gz"))
+    'posts.jsonl'
+    """
+    path = Path(path)
+    return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; anything else, such as a pipe, is read as it comes.
+
+    Raises:
+        RunError: while it is read: the packed data is damaged or ends early.
+    """
+    with path.open("rb") as file:
+        head = file.peek(4) if path.is_file() else b""
+        if not head.startswith((GZIP, ZSTD)):
+            yield file
+            return
+        if head.startswith(GZIP):
+            damage: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, EOFError)
+            unpacked = cast(BinaryIO, gzip.GzipFile(fileobj=file))
+        else:
+            if sys.version_info >= (3, 14):
+                from compression import zstd
+            else:
+                from backports import zstd
+            damage = (zstd.ZstdError, EOFError)
+            unpacked = cast(BinaryIO, zstd.ZstdFile(file))
+        try:
+            with unpacked:
+                yield unpacked
+        except damage as error:
+            raise RunError(
+                f"the packed data is damaged or ends early: {error}",
+                where=str(path),
+                mend="copy it again, whole",
+            ) from error
