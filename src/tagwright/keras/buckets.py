@@ -53,33 +53,29 @@ def bucket(length: int, limit: int) -> int:
 
 
 def pad_to_bucket(
-    batch: Mapping[str, NDArray[np.integer]], limit: int, rows: int | None = None, *, pad_id: int = 0
+    batch: Mapping[str, NDArray[np.integer]], limit: int, *, pad_id: int = 0
 ) -> dict[str, NDArray[np.integer]]:
-    """Pad a batch on the right to the next of `widths`, and below to a number of rows.
+    """Pad a batch on the right to the next of `widths`.
 
     Nothing that is padded is seen: the mask is 0 there and the label -100.
 
     Args:
         batch: `input_ids`, `attention_mask` and, where there are, `token_type_ids` and `labels`: (batch, pieces).
         limit: pieces that the encoder takes at once, special ones included.
-        rows: rows to pad to; None keeps them as they are.
         pad_id: the padding piece.
 
     Returns:
         The same arrays, of the same types, padded.
 
     Raises:
-        InputError: the batch is wider than the limit, has more rows than asked for, or holds an unknown array.
+        InputError: the batch is wider than the limit, or holds an unknown array.
     """
     fill = {"input_ids": pad_id, "attention_mask": 0, "token_type_ids": 0, "labels": IGNORED}
-    height, length = batch["input_ids"].shape
+    length = batch["input_ids"].shape[1]
     width = bucket(length, limit)
-    below = 0 if rows is None else rows - height
-    if below < 0:
-        raise InputError(f"a batch of {height} sentences is to be padded to {rows}", mend="raise rows")
     padded: dict[str, NDArray[np.integer]] = {}
     for name, values in batch.items():
         if name not in fill:
             raise InputError(f"it is unknown how to pad {name!r}", mend=f"known are {', '.join(fill)}")
-        padded[name] = np.pad(values, ((0, below), (0, width - length)), constant_values=fill[name])
+        padded[name] = np.pad(values, ((0, 0), (0, width - length)), constant_values=fill[name])
     return padded
