@@ -1,0 +1,1 @@
+"""A trained bundle for other runtimes, with the proof that it answers the same."""
