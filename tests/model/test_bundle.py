@@ -250,7 +250,7 @@ def edit(bundle, **values):
         (lambda b: (b / "tagwright.json").write_bytes(b"\xff\xfe"), "tagwright.json: cannot be read"),
         (
             lambda b: edit(b, schema_version=99),
-            "schema_version 99, this Tagwright reads up to 2; pip install",
+            "schema_version 99, this Tagwright reads up to 3; pip install",
         ),
         (lambda b: edit(b, schema_version="x"), "tagwright.json: schema_version: input should be"),
         (lambda b: edit(b, max_pieces=1), "tagwright.json: max_pieces: input should be greater"),

@@ -30,10 +30,10 @@ def edit(bundle, **values):
     (bundle / "tagwright.json").write_text(json.dumps(record(bundle) | values))
 
 
-def old_bundle(folder, **values):
-    """Save a bundle of today under the record of a version-1 one."""
+def old_bundle(folder, version=1, **values):
+    """Save a bundle of today under the record of an older one."""
     tiny_bundle(folder, max_pieces=512, positions=512)
-    stored = json.loads((STORED / "tagwright-1.json").read_text())
+    stored = json.loads((STORED / f"tagwright-{version}.json").read_text())
     files = {name: (folder / name).stat().st_size for name in stored["files"]}
     (folder / "tagwright.json").write_text(json.dumps(stored | {"files": files} | values))
     return folder
@@ -50,6 +50,18 @@ def test_version_1_is_read_as_before(tmp_path):
 def test_version_1_had_no_temperature_whatever_the_file_says(tmp_path):
     meta = read_meta(old_bundle(tmp_path / "run", temperature="warm", thresholds={"person": 0.5}))
     assert (meta.temperature, meta.thresholds) == (1.0, {})
+
+
+def test_version_2_is_read_as_before(tmp_path):
+    meta = read_meta(old_bundle(tmp_path / "run", 2))
+    assert (meta.temperature, meta.thresholds) == (1.35, {"person": 0.5, "product": 0.7})
+    assert (meta.calibrated_at, meta.export, meta.schema_version) == ("bf16", {}, SCHEMA_VERSION)
+    assert meta.made["scores"]["test"]["lenient"]["support"] == 224
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_version_was_never_exported_whatever_the_file_says(tmp_path, version):
+    assert read_meta(old_bundle(tmp_path / "run", version, export={"runtime": "onnx"})).export == {}
 
 
 def test_a_change_brings_version_1_up_to_date(tmp_path):
@@ -79,6 +91,27 @@ def test_a_bundle_of_today_has_the_version_of_today(bundle):
 )
 def test_a_calibration_that_cannot_be_is_named(bundle, values, message):
     edit(bundle, **values)
+    with pytest.raises(InputError) as caught:
+        read_meta(bundle)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("export", "message"),
+    [
+        ("onnx", "export: input should be a valid dictionary"),
+        ({"runtime": "abacus", "precision": "fp32"}, "export.runtime is 'abacus', not onnx or openvino"),
+        ({"precision": "fp32"}, "export.runtime is None, not onnx or openvino"),
+        ({"runtime": ["onnx"], "precision": "fp32"}, "export.runtime is ['onnx'], not"),
+        ({"runtime": "onnx", "precision": "fp8"}, "export.precision is 'fp8', not fp32 or int8"),
+        (
+            {"runtime": "openvino", "precision": "int8", "group_size": "128"},
+            "export.group_size is '128', not a number from 1",
+        ),
+    ],
+)
+def test_an_export_that_cannot_be_is_named(bundle, export, message):
+    edit(bundle, export=export)
     with pytest.raises(InputError) as caught:
         read_meta(bundle)
     assert message in str(caught.value)

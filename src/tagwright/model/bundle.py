@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-__all__ = ["BundleMeta", "load_model", "load_tokenizer", "read_meta", "save_bundle"]
+__all__ = ["EXPORTED", "BundleMeta", "held_for", "load_model", "load_tokenizer", "read_meta", "save_bundle"]
+
+EXPORTED = {"onnx": "model.onnx", "openvino": "openvino_model.xml"}
+"""The file that an exported bundle holds instead of weights, by the runtime that it is for."""
+
+# What nobody edits by hand: a size that differs is a copy that broke off.
+_MODELS = (".safetensors", ".onnx", ".data", ".bin", ".xml")
 
 
 def save_bundle(
@@ -122,16 +128,26 @@ def read_meta(path: str | Path) -> BundleMeta:
     return meta
 
 
+def held_for(folder: str | Path, meta: BundleMeta) -> str:
+    """Return the runtime that a bundle's files are for: `torch` for weights, `onnx` or `openvino` for an export."""
+    if meta.export:
+        return str(meta.export["runtime"])
+    if any((Path(folder) / name).exists() for name in WEIGHTS):
+        return "torch"
+    return next((name for name, file in EXPORTED.items() if (Path(folder) / file).exists()), "torch")
+
+
 def load_model(path: str | Path) -> PreTrainedModel:
     """Load a bundle's model in fp32 and in evaluation mode, from the folder alone.
 
     Raises:
-        InputError: the weights are damaged, or are those of an encoder without a head.
+        InputError: the weights are damaged, are those of an encoder without a head, or were left behind by an export.
         MissingExtraError: torch or transformers are not installed.
     """
     torch = require("torch", "train")
     transformers = require("transformers", "train")
     finish_swap(Path(path))
+    _check_weights(Path(path))
     try:
         with quiet():
             model, found = transformers.AutoModelForTokenClassification.from_pretrained(
@@ -183,6 +199,19 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     return tokenizer
 
 
+def _check_weights(folder: Path) -> None:
+    """Refuse a folder whose model is another runtime's, in words that say so."""
+    if any((folder / name).exists() for name in WEIGHTS):
+        return
+    for runtime, file in EXPORTED.items():
+        if (folder / file).exists():
+            raise InputError(
+                f"it was exported for {runtime} and holds no weights",
+                where=str(folder),
+                mend="name the bundle that it was made from",
+            )
+
+
 def _check_files(folder: Path, meta: BundleMeta) -> None:
     for name, size in meta.files.items():
         file = folder / name
@@ -190,15 +219,21 @@ def _check_files(folder: Path, meta: BundleMeta) -> None:
             if name == "tokenizer.json":
                 raise _no_tokenizer(folder)
             raise InputError(f"{name} is missing", where=str(folder), mend="copy the bundle again, whole")
-        # Only weights: the small files may be edited by hand.
-        if name.endswith(".safetensors") and file.stat().st_size != size:
+        if name.endswith(_MODELS) and file.stat().st_size != size:
+            what = "the weights have" if name.endswith(".safetensors") else "the model's file has"
             raise InputError(
-                f"the weights have {file.stat().st_size:,} bytes instead of {size:,}",
+                f"{what} {file.stat().st_size:,} bytes instead of {size:,}",
                 where=str(file),
                 mend="copy the bundle again, whole (with Git LFS: git lfs pull)",
             )
+    if meta.export and not (folder / EXPORTED[meta.export["runtime"]]).exists():
+        raise InputError(
+            f"{EXPORTED[meta.export['runtime']]} is missing",
+            where=str(folder),
+            mend="copy the bundle again, whole",
+        )
     if not meta.files:
-        if not any((folder / name).exists() for name in WEIGHTS):
+        if not any((folder / name).exists() for name in (*WEIGHTS, *EXPORTED.values())):
             raise InputError("there are no weights (model.safetensors) in it", where=str(folder))
         if not any((folder / name).exists() for name in ("tokenizer.json", *TOKENIZER_FILES)):
             raise _no_tokenizer(folder)

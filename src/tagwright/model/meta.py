@@ -18,8 +18,8 @@ from tagwright.tags import LabelMap, Scheme
 
 __all__ = ["SCHEMA_VERSION", "SILENT", "BundleMeta", "change_record", "read_record", "record_text"]
 
-SCHEMA_VERSION = 2
-"""1: the first. 2: `temperature` and `thresholds`, which change the answers."""
+SCHEMA_VERSION = 3
+"""1: the first. 2: `temperature` and `thresholds`, which change the answers. 3: `export`, which says who computes."""
 
 SILENT = 2.0
 """A threshold that no score reaches: entities of the type are never given."""
@@ -58,7 +58,7 @@ class BundleMeta(BaseModel):
     valid_tags: bool = True
     """Choose the best sequence that the scheme allows instead of each word's best tag."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "int8"] = "fp32"
     """Precision at which the recorded scores were measured."""
 
     temperature: float = Field(default=1.0, ge=0.01, le=100)
@@ -69,6 +69,13 @@ class BundleMeta(BaseModel):
 
     made: dict[str, Any] = {}
     """How the bundle was made: recipe, seed, package versions, the data's spec and SHA-256, scores, calibration."""
+
+    export: dict[str, Any] = {}
+    """What an exported bundle runs on and how well it agrees with what it was made from; empty where there are weights.
+
+    `runtime` (`onnx` or `openvino`) and `precision` (`fp32` or `int8`) say what lies in the folder; `group_size`
+    is how many values share a scale where OpenVINO quantises activations as it goes; the rest is a record.
+    """
 
     files: dict[str, int] = {}
     """Every file of the bundle but this one, and its size in bytes; filled in by `save_bundle`."""
@@ -117,6 +124,7 @@ def read_record(folder: Path) -> BundleMeta:
         raise InputError(
             f"{key}: {message}", where=str(file), mend="the file is damaged; restore it"
         ) from None
+    _check_export(meta, file)
     if strangers := set(meta.thresholds) - set(meta.label_map.types):
         raise InputError(
             f"thresholds: there is no type {min(strangers)!r}",
@@ -124,6 +132,30 @@ def read_record(folder: Path) -> BundleMeta:
             mend="the file was changed by hand; restore it",
         )
     return meta
+
+
+def _check_export(meta: BundleMeta, file: Path) -> None:
+    """Refuse an export that no runtime of this version would answer as it was measured."""
+    if not meta.export:
+        return
+    checks = (
+        ("runtime", ("onnx", "openvino"), meta.export.get("runtime")),
+        ("precision", ("fp32", "int8"), meta.export.get("precision")),
+    )
+    for key, known, value in checks:
+        if value not in known:
+            raise InputError(
+                f"export.{key} is {value!r}, not {' or '.join(known)}",
+                where=str(file),
+                mend="the file is damaged; restore it",
+            )
+    size = meta.export.get("group_size")
+    if size is not None and (type(size) is not int or size < 1):
+        raise InputError(
+            f"export.group_size is {size!r}, not a number from 1",
+            where=str(file),
+            mend="the file is damaged; restore it",
+        )
 
 
 def record_text(values: dict[str, Any]) -> str:
@@ -179,8 +211,11 @@ def _version(values: dict[str, Any]) -> float:
 
 def _migrate(values: dict[str, Any]) -> dict[str, Any]:
     """Return what an older version says in the words of this one."""
-    if _version(values) == 1:
-        # Version 1 had no calibration; keys of these names were ignored, and still are.
-        values = {key: value for key, value in values.items() if key not in ("temperature", "thresholds")}
+    version = _version(values)
+    # What an older version did not know, it ignored under that name, and so it is still.
+    strange = {"temperature", "thresholds"} if version < 2 else set()
+    if 1 <= version < SCHEMA_VERSION:
+        strange.add("export")
+        values = {key: value for key, value in values.items() if key not in strange}
         values["schema_version"] = SCHEMA_VERSION
     return values

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagwright.errors import InputError, require
+from tagwright.model.bundle import BundleMeta, held_for, read_meta
 
 __all__ = ["PRECISIONS", "RUNTIMES", "Runtime", "load_runtime"]
 
-RUNTIMES = ("torch",)
-PRECISIONS = ("fp32", "bf16")
+RUNTIMES = ("torch", "onnx", "openvino")
+PRECISIONS = ("fp32", "bf16", "int8")
 
 
 class Runtime(Protocol):
@@ -21,7 +22,7 @@ class Runtime(Protocol):
 
     Attributes:
         name: which runtime it is, such as `torch`.
-        precision: `fp32` or `bf16`: the precision of the matrix products.
+        precision: `fp32`, `bf16` or `int8`: the precision of the matrix products.
         device: where it computes, such as `cpu` or `cuda`.
         batch_pieces: the budget of pieces in a batch, padding included, that suits the device.
     """
@@ -48,18 +49,26 @@ class Runtime(Protocol):
 
 
 def load_runtime(
-    path: str | Path, *, runtime: str = "auto", precision: str = "auto", device: str | None = None
+    path: str | Path,
+    *,
+    runtime: str = "auto",
+    precision: str = "auto",
+    device: str | None = None,
+    meta: BundleMeta | None = None,
 ) -> Runtime:
-    """Load a bundle's weights into a runtime.
+    """Load a bundle's model into a runtime.
 
     Args:
         path: the bundle.
-        runtime: one of `RUNTIMES`; `auto` takes the fastest that is installed.
-        precision: one of `PRECISIONS`; `auto` takes bf16 where the device computes it fast.
-        device: a device of the runtime, such as `cpu`, `cuda` or `cuda:1`; None takes CUDA if it is there.
+        runtime: one of `RUNTIMES`; `auto` takes the one that the bundle's files are for. An fp32 export for
+            `onnx` runs on `openvino` too, when that is named.
+        precision: one of `PRECISIONS`; `auto` takes int8 where the bundle was exported in int8, and else bf16
+            where the runtime computes it fast on the device.
+        device: a device of the runtime, such as `cpu`, `cuda` or `cuda:1`; None takes the fastest that is there.
+        meta: what the bundle says of itself, where it was read already.
 
     Raises:
-        InputError: an unknown name, or no such device.
+        InputError: an unknown name, no such device, or the bundle was not made for the runtime or the precision.
         MissingExtraError: the runtime is not installed.
     """
     if runtime not in ("auto", *RUNTIMES):
@@ -68,7 +77,54 @@ def load_runtime(
         raise InputError(
             f"there is no precision {precision!r}", mend=f"name one of auto, {', '.join(PRECISIONS)}"
         )
+    if meta is None:
+        meta = read_meta(path)
+    held = held_for(path, meta)
+    if runtime == "auto":
+        runtime = held
+    _check_suits(path, meta, held, runtime, precision)
+    if runtime == "onnx":
+        require("onnxruntime", "onnx")
+        from tagwright.predict.runtimes.onnx import OnnxRuntime
+
+        return OnnxRuntime.load(path, precision=precision, device=device, meta=meta)
+    if runtime == "openvino":
+        require("openvino", "openvino")
+        from tagwright.predict.runtimes.openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime.load(path, precision=precision, device=device, meta=meta)
     require("torch", "train")
     from tagwright.predict.runtimes.torch import TorchRuntime
 
     return TorchRuntime.load(path, precision=precision, device=device)
+
+
+def _check_suits(path: str | Path, meta: BundleMeta, held: str, runtime: str, precision: str) -> None:
+    """Refuse a runtime or a precision that the bundle was not made for, before anything is imported."""
+    made_in = meta.export.get("precision", "fp32")
+    readable = {"torch": ("torch",), "onnx": ("onnx", "openvino"), "openvino": ("openvino",)}[held]
+    if runtime not in readable or (held != runtime and made_in == "int8"):
+        if held == "torch":
+            raise InputError(
+                f"the bundle holds weights, which run on torch, not on {runtime}",
+                where=str(path),
+                mend=f"tagwright export {path} --to {runtime} -o DIR",
+            )
+        raise InputError(
+            f"the bundle was exported for {held} in {made_in}, and does not run on {runtime}",
+            where=str(path),
+            mend=f"name --runtime {held}, or export the bundle that it was made from for {runtime}"
+            if runtime != "torch"
+            else f"name --runtime {held}, or the bundle that it was made from",
+        )
+    able = ("int8",) if made_in == "int8" else ("fp32",) if runtime == "onnx" else ("fp32", "bf16")
+    if precision not in ("auto", *able):
+        mends = {
+            "int8": f"name {' or '.join(able)}, or make it: tagwright export BUNDLE --to {runtime} --int8 -o DIR",
+            "bf16": f"name {' or '.join(able)}; bf16 runs on torch and openvino",
+            "fp32": f"name {' or '.join(able)}, or export it without --int8",
+        }
+        what = f"an export in {made_in}" if held != "torch" else "a bundle with weights"
+        raise InputError(
+            f"{runtime} does not compute {what} in {precision}", where=str(path), mend=mends[precision]
+        )
