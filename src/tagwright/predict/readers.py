@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from tagwright.data.conll import is_comment
 from tagwright.data.files import decode
 from tagwright.errors import InputError
 from tagwright.predict.compressed import open_unpacked, unpacked_name
+from tagwright.predict.conll_lines import conll_columns, read_sentences
+from tagwright.predict.lines import Line, invalid_utf8, too_long
+from tagwright.predict.parquet import check_parquet, read_parquet
+from tagwright.predict.rawlines import LONGEST, RawLine, raw_lines
 
-__all__ = ["FORMATS", "Line", "check_file", "format_of", "read_lines"]
+__all__ = ["FORMATS", "Line", "check_file", "format_of", "read_file", "read_lines", "read_parquet"]
 
-FORMATS = ("text", "jsonl", "conll")
+FORMATS = ("text", "jsonl", "conll", "parquet")
 ENDINGS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -26,32 +28,10 @@ ENDINGS = {
     ".iob2": "conll",
     ".bio": "conll",
     ".tsv": "conll",
+    ".parquet": "parquet",
+    ".pq": "parquet",
 }
-BOM = b"\xef\xbb\xbf"
-BLANK = " \t"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing to be tagged.
-
-    Attributes:
-        source: the file's name.
-        number: the line it stands on, from 1; of a CoNLL sentence, the first.
-        raw: its bytes, without the line break.
-        text: the running text; None when words are given or the line is bad.
-        words: the words; None when text is given or the line is bad.
-        id: the `id` of a JSON line, if it has one.
-        error: what is wrong with the line.
-    """
-
-    source: str
-    number: int
-    raw: bytes
-    text: str | None = None
-    words: list[str] | None = None
-    id: Any = None
-    error: str | None = None
+PARQUET = b"PAR1"
 
 
 def format_of(path: str | Path) -> str:
@@ -59,36 +39,57 @@ def format_of(path: str | Path) -> str:
     return ENDINGS.get(unpacked_name(path).suffix.lower(), "text")
 
 
-def check_file(path: str | Path) -> None:
-    """Refuse a file that cannot be read as text at all, before any work is done.
+def check_file(path: str | Path, kind: str | None = None, *, field: str = "text") -> None:
+    """Refuse a file that cannot be read at all, before any work is done.
+
+    Args:
+        path: the file.
+        kind: its format, one of `FORMATS`; None takes the one that its ending names.
+        field: the column of the text in Parquet.
 
     Raises:
-        InputError: it is missing, a folder, unreadable, binary, an archive or CoNLL-U.
+        InputError: it is missing, a folder, unreadable, binary, an archive or CoNLL-U; or Parquet that is
+            damaged or has no such column.
         RunError: it is packed by gzip or zstd, and damaged.
+        MissingExtraError: it is Parquet, and pyarrow is not installed.
     """
+    name = str(path)
     if unpacked_name(path).suffix.lower() == ".conllu":
         raise InputError(
             "CoNLL-U has its words in the second column, after their numbers",
-            where=str(path),
+            where=name,
             mend="cut -f2 FILE | tagwright predict BUNDLE - --from conll",
         )
+    kind = kind or format_of(path)
     try:
-        if _is_pipe(Path(path)):  # what is read of it here would be gone
-            return
-        with open_unpacked(Path(path)) as file:
-            head = file.read(8192)
+        pipe = _is_pipe(Path(path))  # what is read of it here would be gone
+        head = b""
+        if not pipe:
+            with open_unpacked(Path(path)) as file:
+                head = file.read(8192)
     except FileNotFoundError:
-        raise InputError("there is no such file", where=str(path)) from None
+        raise InputError("there is no such file", where=name) from None
     except IsADirectoryError:
-        raise InputError("a folder stands where a file is wanted", where=str(path)) from None
+        raise InputError("a folder stands where a file is wanted", where=name) from None
     except OSError as error:
-        raise InputError(f"the file cannot be read: {error.strerror or error}", where=str(path)) from None
+        raise InputError(f"the file cannot be read: {error.strerror or error}", where=name) from None
+    if kind == "parquet":
+        if pipe:
+            raise InputError(
+                "Parquet is read from a file, not from a pipe", where=name, mend="write it to one"
+            )
+        check_parquet(path, field=field)
+        return
+    if head.startswith(PARQUET):
+        raise InputError("the file is a Parquet table", where=name, mend="read it with --from parquet")
     if head[257:262] == b"ustar":
-        raise InputError("the file is a tar archive", where=str(path), mend="unpack it first")
+        raise InputError("the file is a tar archive", where=name, mend="unpack it first")
+    if pipe:
+        return
     try:
-        decode(head, str(path))
+        decode(head, name)
     except InputError as error:
-        if error.where == str(path):  # not text; a line that is not UTF-8 is that line's own affair
+        if error.where == name:  # not text; a line that is not UTF-8 is that line's own affair
             raise
 
 
@@ -97,8 +98,66 @@ def _is_pipe(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode))
 
 
-def read_lines(lines: Iterable[bytes], source: str, kind: str, *, field: str = "text") -> Iterator[Line]:
-    """Read a stream of raw lines.
+def read_file(
+    path: Path, kind: str | None = None, *, field: str = "text", line: int = 0, offset: int = 0
+) -> Iterator[Line]:
+    """Read a file, packed or not, from its beginning or on from a place where it was left.
+
+    ```python
+    for line in read_file(path):
+        done = (line.last, line.end)
+    rest = read_file(path, line=done[0], offset=done[1])
+    ```
+
+    Args:
+        path: the file.
+        kind: its format, one of `FORMATS`; None takes the one that its ending names.
+        field: the key of the text in JSON lines, the column of the text in Parquet.
+        line: how many lines (Parquet: rows) were read: the `last` of the last `Line`.
+        offset: the `end` of that `Line`. A plain file is read on from there at once, a packed one is unpacked up
+            to there.
+
+    Yields:
+        What `read_lines` or `read_parquet` does.
+
+    Raises:
+        InputError: Parquet that is damaged at its end or has no such column.
+        RunError: while it is read: the file is damaged from here on.
+        OSError: it cannot be opened or read.
+    """
+    kind = kind or format_of(path)
+    if kind == "parquet":
+        yield from read_parquet(path, field=field, first_row=line + 1)
+        return
+    columns = None
+    if line and kind == "conll":
+        with open_unpacked(path) as file:
+            columns = conll_columns(file)
+    with open_unpacked(path) as file:
+        if offset:
+            _skip(file, offset)
+        yield from read_lines(
+            file, str(path), kind, field=field, first_line=line + 1, offset=offset, columns=columns
+        )
+
+
+def _skip(file: BinaryIO, offset: int) -> None:
+    """Go to a place; a packed file is unpacked up to there."""
+    file.seek(offset)
+
+
+def read_lines(
+    lines: Iterable[bytes],
+    source: str,
+    kind: str,
+    *,
+    field: str = "text",
+    first_line: int = 1,
+    offset: int = 0,
+    columns: int | None = None,
+    longest: int = LONGEST,
+) -> Iterator[Line]:
+    """Read a stream: a binary file, or raw lines. A line is passed on as soon as its line break is there.
 
     Args:
         lines: the lines, with their line breaks (LF or CRLF).
@@ -106,33 +165,44 @@ def read_lines(lines: Iterable[bytes], source: str, kind: str, *, field: str = "
         kind: `text`: each line is a text; `jsonl`: each line is an object with a text or a list of words
             (`tokens` or `words`); `conll`: sentences of one word a line, first column, between blank lines.
         field: the key of the text in JSON lines.
+        first_line: the number of the first line that comes.
+        offset: where it begins in the file, in bytes.
+        columns: of CoNLL that does not come from the beginning of the file: what
+            `tagwright.predict.conll_lines.conll_columns` says of that.
+        longest: bytes of the longest line (CoNLL: sentence, too); a longer one is bad, and is not held.
 
     Yields:
         Every line (CoNLL: sentence), good or bad, in order; blank lines of `jsonl` hold nothing and are left out.
+
+    Raises:
+        InputError: `kind` is `parquet`, which cannot be read from a stream.
     """
-    rows = ((number, _strip(raw, number)) for number, raw in enumerate(lines, 1))
+    if kind == "parquet":
+        raise InputError("Parquet is read from a file, not from a stream", where=source, mend="name the file")
+    rows = raw_lines(lines, first_line=first_line, offset=offset, longest=longest)
     if kind == "conll":
-        return _read_conll(rows, source)
-    if kind == "jsonl":
-        return _read_each(rows, source, lambda text: _parse_json(text, field))
-    return _read_each(rows, source, lambda text: {"text": text})
-
-
-def _strip(raw: bytes, number: int) -> bytes:
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-    return raw.removeprefix(BOM) if number == 1 else raw
+        return read_sentences(rows, source, columns=columns, longest=longest)
+    parse = partial(_parse_json, field=field) if kind == "jsonl" else _as_text
+    return _read_each(rows, source, parse, longest)
 
 
 def _read_each(
-    rows: Iterable[tuple[int, bytes]], source: str, parse: Callable[[str], dict[str, Any]]
+    rows: Iterable[RawLine], source: str, parse: Callable[[str], dict[str, Any]], longest: int
 ) -> Iterator[Line]:
-    for number, raw in rows:
-        try:
-            found = parse(raw.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            found = {"error": _invalid_utf8(error)}
+    for number, raw, end, cut in rows:
+        if cut:
+            found: dict[str, Any] = {"error": too_long("line", longest)}
+        else:
+            try:
+                found = parse(raw.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                found = {"error": invalid_utf8(error)}
         if found:
-            yield Line(source, number, raw, **found)
+            yield Line(source, number, raw, last=number, end=end, cut=cut, **found)
+
+
+def _as_text(text: str) -> dict[str, Any]:
+    return {"text": text}
 
 
 def _parse_json(text: str, field: str) -> dict[str, Any]:
@@ -158,54 +228,3 @@ def _parse_json(text: str, field: str) -> dict[str, Any]:
         key = "tokens" if "tokens" in record else "words"
         return {"error": f"{key!r} is not a list of strings", **known}
     return {"error": f"there is no {field!r}; name the key of the text with --field", **known}
-
-
-def _read_conll(rows: Iterator[tuple[int, bytes]], source: str) -> Iterator[Line]:
-    ahead, columns = _look_ahead(rows)
-    words: list[str] = []
-    raws: list[bytes] = []
-    begin, error = 0, None
-    for number, raw in chain(ahead, rows, [(0, b"")]):
-        try:
-            line = raw.decode("utf-8").rstrip(BLANK)
-        except UnicodeDecodeError as bad:
-            line, error = "", error or f"line {number}: {_invalid_utf8(bad)}"
-        if not line and raw.strip():  # it is bad, and ends no sentence
-            raws.append(raw)
-            begin = begin or number
-            continue
-        fields = line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell]
-        if not line:
-            if raws:
-                yield Line(source, begin, b"\n".join(raws), words=None if error else words, error=error)
-            words, raws, begin, error = [], [], 0, None
-        elif raws or not _is_aside(line, fields, columns):
-            begin = begin or number
-            raws.append(raw)
-            words.append(fields[0].strip(BLANK))
-            if "\r" in line:  # lines that end in CR alone would all be one, and its words lost
-                error = error or f"line {number}: a carriage return stands within the line; end lines with LF"
-            if not words[-1]:
-                error = error or f"line {number}: the word is empty"
-
-
-def _look_ahead(rows: Iterable[tuple[int, bytes]]) -> tuple[list[tuple[int, bytes]], int]:
-    """Read up to the first line that is surely no comment; return what was read and how many columns it has."""
-    ahead = []
-    for number, raw in rows:
-        ahead.append((number, raw))
-        line = raw.strip(b" \t")
-        if line and not line.startswith(b"#"):
-            return ahead, 0 if b"\t" in line else len(line.split())
-    return ahead, 0
-
-
-def _is_aside(line: str, fields: list[str], columns: int) -> bool:
-    """Tell comments and document marks from words; only asked before a sentence's first word."""
-    if line == "#" and columns == 1:
-        return False
-    return fields[0] == "-DOCSTART-" or is_comment(line, fields, columns)
-
-
-def _invalid_utf8(error: UnicodeDecodeError) -> str:
-    return f"invalid UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}"

@@ -1,0 +1,202 @@
+"""Rows of Parquet files to what is to be tagged, a few at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from tagwright.errors import InputError, RunError, require
+from tagwright.predict.lines import Line, invalid_utf8, too_long
+from tagwright.predict.rawlines import KEPT_BYTES, LONGEST
+
+__all__ = ["check_parquet", "read_parquet"]
+
+WORDS = ("tokens", "words")
+BATCH_BYTES = 4 << 20
+BATCH_ROWS = 1024
+
+
+def check_parquet(path: str | Path, *, field: str = "text") -> None:
+    """Refuse a file that is no Parquet, or has neither the column of the text nor one of words.
+
+    Raises:
+        InputError: with the names of the columns that it has.
+        MissingExtraError: pyarrow is not installed.
+    """
+    with _opened(path) as file:
+        _column_of(file.schema_arrow, str(path), field)
+
+
+def read_parquet(
+    path: str | Path, *, field: str = "text", first_row: int = 1, longest: int = LONGEST
+) -> Iterator[Line]:
+    """Read the rows of a Parquet file.
+
+    Args:
+        path: the file.
+        field: the column of the text; where there is none of that name, a column `tokens` or `words` of lists
+            of strings is read. A column `id` is kept.
+        first_row: the row to begin with, from 1.
+        longest: bytes of the longest text; a longer one is bad.
+
+    Yields:
+        Every row, good or bad, in order. Null, in place of the text or of a word, and bytes that are not UTF-8
+        are bad.
+
+    Raises:
+        InputError: the file is no Parquet or has no such column.
+        RunError: while it is read: it is damaged from here on.
+        MissingExtraError: pyarrow is not installed.
+    """
+    source = str(path)
+    with _opened(path) as file:
+        pa = require("pyarrow", "parquet")
+        column = _column_of(file.schema_arrow, source, field)
+        names = [column, *(["id"] if column != "id" and "id" in file.schema_arrow.names else [])]
+        parse = _parse_text if column == field else _parse_words
+        try:
+            for row, value, name in _rows(file, names, first_row):
+                found, raw = parse(value, column, name)
+                if len(raw) > longest:
+                    found, raw = {"error": too_long("row", longest)}, raw[:KEPT_BYTES]
+                    found["cut"] = True
+                yield Line(source, row, raw, id=name, last=row, end=row, **found)
+        except (pa.ArrowException, OSError) as error:
+            raise RunError(
+                f"the Parquet file is damaged: {_first_line(error)}",
+                where=source,
+                mend="copy it again, whole",
+            ) from error
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """Open a file; its columns are read through a buffer, and none is held whole."""
+    pa = require("pyarrow", "parquet")
+    parquet = require("pyarrow.parquet", "parquet")
+    try:
+        file = parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise InputError("there is no such file", where=str(path)) from None
+        raise InputError(f"no Parquet file that can be read: {_first_line(error)}", where=str(path)) from None
+    with file:
+        yield file
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _column_of(schema: Any, source: str, field: str) -> str:
+    """Return the column to be tagged: `field` if there is one, else one of words."""
+    types = require("pyarrow.types", "parquet")
+    column = next((name for name in (field, *WORDS) if name in schema.names), None)
+    if column is None:
+        raise InputError(
+            f"there is no column {field!r}; the columns are {', '.join(schema.names) or 'none'}",
+            where=source,
+            mend="name the one of the text with --field",
+        )
+    if schema.names.count(column) > 1:
+        raise InputError(f"two columns are called {column!r}", where=source)
+    kind = schema.field(column).type
+    wanted = "strings" if column == field else "lists of strings"
+    if not (_is_string(types, kind) if column == field else _is_words(types, kind)):
+        raise InputError(
+            f"the column {column!r} holds {kind}, not {wanted}",
+            where=source,
+            mend=f"name the one of the text with --field; the columns are {', '.join(schema.names)}",
+        )
+    return column
+
+
+def _is_string(types: Any, kind: Any) -> bool:
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_binary(kind)  # how writers of old mark strings
+        or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
+        or types.is_null(kind)
+    )
+
+
+def _is_words(types: Any, kind: Any) -> bool:
+    lists = (types.is_list, types.is_large_list, types.is_list_view, types.is_large_list_view)
+    is_list = any(is_one(kind) for is_one in lists) or types.is_fixed_size_list(kind)
+    return is_list and _is_string(types, kind.value_type)
+
+
+def _rows(file: Any, names: list[str], first_row: int) -> Iterator[tuple[int, Any, Any]]:
+    """Yield each row's number, its text or words as bytes, and its id."""
+    row = 0
+    for group in range(file.num_row_groups):
+        metadata = file.metadata.row_group(group)
+        if row + metadata.num_rows < first_row:
+            row += metadata.num_rows
+            continue
+        size = max(metadata.total_byte_size // max(metadata.num_rows, 1), 1)
+        rows = min(max(BATCH_BYTES // size, 1), BATCH_ROWS)
+        for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
+            values = _as_bytes(batch.column(batch.schema.get_field_index(names[0])))
+            ids = batch.column(batch.schema.get_field_index("id")).to_pylist() if len(names) > 1 else []
+            for position, value in enumerate(values):
+                row += 1
+                if row >= first_row:
+                    yield row, value, _plain(ids[position]) if ids else None
+
+
+def _as_bytes(column: Any) -> list[Any]:
+    """Return strings, or lists of them, as bytes: what is not UTF-8 is that row's own affair."""
+    pa = require("pyarrow", "parquet")
+    if pa.types.is_nested(column.type):
+        return list(column.cast(pa.large_list(pa.large_binary())).to_pylist())
+    return list(column.cast(pa.large_binary()).to_pylist())
+
+
+def _plain(value: Any) -> Any:
+    """Return an id as JSON has it; dates, decimals and the like as strings."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _parse_text(value: bytes | None, column: str, name: Any) -> tuple[dict[str, Any], bytes]:
+    if value is None:
+        return {"error": f"{column!r} is null"}, _raw(column, None, name)
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = value.decode("utf-8", "backslashreplace")
+        return {"error": invalid_utf8(error)}, _raw(column, text, name)
+    return {"text": text}, _raw(column, text, name)
+
+
+def _parse_words(value: list[bytes | None] | None, column: str, name: Any) -> tuple[dict[str, Any], bytes]:
+    if value is None:
+        return {"error": f"{column!r} is null"}, _raw(column, None, name)
+    words = [None if word is None else word.decode("utf-8", "backslashreplace") for word in value]
+    raw = _raw(column, words, name)
+    for position, word in enumerate(value, 1):
+        if word is None:
+            return {"error": f"word {position} of {column!r} is null"}, raw
+        try:
+            word.decode("utf-8")
+        except UnicodeDecodeError as error:
+            return {"error": f"word {position} of {column!r}: {invalid_utf8(error)}"}, raw
+    return {"words": words}, raw
+
+
+def _raw(column: str, value: Any, name: Any) -> bytes:
+    record = {column: value} if name is None else {"id": name, column: value}
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
