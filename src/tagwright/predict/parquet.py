@@ -147,11 +147,11 @@ def _rows(file: Any, names: list[str], first_row: int) -> Iterator[tuple[int, An
         rows = min(max(BATCH_BYTES // size, 1), BATCH_ROWS)
         for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
             values = _as_bytes(batch.column(batch.schema.get_field_index(names[0])))
-            ids = batch.column(batch.schema.get_field_index("id")).to_pylist() if len(names) > 1 else []
+            ids = _ids(batch.column(batch.schema.get_field_index("id"))) if len(names) > 1 else []
             for position, value in enumerate(values):
                 row += 1
                 if row >= first_row:
-                    yield row, value, _plain(ids[position]) if ids else None
+                    yield row, value, ids[position] if ids else None
 
 
 def _as_bytes(column: Any) -> list[Any]:
@@ -162,13 +162,20 @@ def _as_bytes(column: Any) -> list[Any]:
     return list(column.cast(pa.large_binary()).to_pylist())
 
 
-def _plain(value: Any) -> Any:
-    """Return an id as JSON has it; dates, decimals and the like as strings."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+def _ids(column: Any) -> list[Any]:
+    """Return ids as JSON has them; dates, decimals and the like as strings."""
+    pa = require("pyarrow", "parquet")
+    types = pa.types
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if _is_string(types, column.type):
+        return [value and value.decode("utf-8", "backslashreplace") for value in _as_bytes(column)]
+    values = column.to_pylist()
+    if types.is_integer(column.type) or types.is_boolean(column.type):
+        return list(values)
+    if types.is_floating(column.type):
+        return [value if value is not None and isfinite(value) else None for value in values]
+    return [None if value is None else str(value) for value in values]
 
 
 def _parse_text(value: bytes | None, column: str, name: Any) -> tuple[dict[str, Any], bytes]:
@@ -185,16 +192,17 @@ def _parse_text(value: bytes | None, column: str, name: Any) -> tuple[dict[str, 
 def _parse_words(value: list[bytes | None] | None, column: str, name: Any) -> tuple[dict[str, Any], bytes]:
     if value is None:
         return {"error": f"{column!r} is null"}, _raw(column, None, name)
-    words = [None if word is None else word.decode("utf-8", "backslashreplace") for word in value]
-    raw = _raw(column, words, name)
+    words: list[str | None] = []
+    error = None
     for position, word in enumerate(value, 1):
-        if word is None:
-            return {"error": f"word {position} of {column!r} is null"}, raw
         try:
-            word.decode("utf-8")
-        except UnicodeDecodeError as error:
-            return {"error": f"word {position} of {column!r}: {invalid_utf8(error)}"}, raw
-    return {"words": words}, raw
+            words.append(None if word is None else word.decode("utf-8"))
+        except UnicodeDecodeError as bad:
+            words.append(bad.object.decode("utf-8", "backslashreplace"))
+            error = error or f"word {position} of {column!r}: {invalid_utf8(bad)}"
+        if word is None:
+            error = error or f"word {position} of {column!r} is null"
+    return {"error": error} if error else {"words": words}, _raw(column, words, name)
 
 
 def _raw(column: str, value: Any, name: Any) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tagwright.errors import RunError, require
 
@@ -14,14 +14,17 @@ __all__ = ["finish_parquet"]
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20
+BATCH_ROWS = 1024
+BATCH_BYTES = 1 << 20
 
 
 def finish_parquet(part: Path, out: Path, *, made: Mapping[str, str] | None = None) -> int:
     """Make a Parquet file of the answers that were written as JSON lines; return how many rows it has.
 
     The columns: `file` (only if the answers name it), `line`, `id`, `text`, `entities`, `lost_words`, `error`.
-    An `id` that is no string is written as JSON. In the row of a bad line all but its place and `error` is null.
-    The same answers give the same bytes, with one version of pyarrow.
+    An `id` that is no string is written as JSON. In the row of a bad line all but its place, `id` and `error` is
+    null. Row groups end at 65,536 rows or 32 MiB. The same answers give the same bytes, with one version of
+    pyarrow.
 
     The file is written beside its place and moved there when it is whole; `part` is left as it is, so that it
     can be made again.
@@ -42,89 +45,95 @@ def finish_parquet(part: Path, out: Path, *, made: Mapping[str, str] | None = No
     rows = 0
     try:
         with part.open("rb") as lines, new.open("wb") as file:
-            groups = _groups(lines, part)
-            first = next(groups, [])
-            several = bool(first) and "file" in first[0]
-            schema = _schema(pa, several).with_metadata(dict(made or {}))
+            schema = _schema(pa, several=_names_file(lines)).with_metadata(dict(made or {}))
             options = {"compression": "zstd", "use_dictionary": ["file", "entities.list.element.label"]}
-            with parquet.ParquetWriter(file, schema, store_schema=True, **options) as writer:
-                group = first
-                while group:
-                    writer.write_table(_table(pa, schema, group), row_group_size=len(group))
-                    rows += len(group)
-                    group = next(groups, [])
+            with parquet.ParquetWriter(file, schema, **options) as writer:
+                for group in _groups(_batches(pa, schema, lines, part)):
+                    table = pa.Table.from_batches(group, schema)
+                    writer.write_table(table, row_group_size=table.num_rows)
+                    rows += table.num_rows
             file.flush()
             if regular:
                 os.fsync(file.fileno())
         if regular:
             os.replace(new, out)
     except OSError as error:
+        raise RunError(f"cannot be written: {error.strerror or error}", where=str(new)) from error
+    finally:
         if regular:
             new.unlink(missing_ok=True)
-        raise RunError(f"cannot be written: {error.strerror or error}", where=str(new)) from error
     return rows
 
 
-def _schema(pa: Any, several: bool) -> Any:
-    entity = pa.struct(
-        [
-            pa.field("label", pa.string(), nullable=False),
-            *(
-                pa.field(name, pa.int64(), nullable=False)
-                for name in ("start", "end", "word_start", "word_end")
-            ),
-            pa.field("text", pa.string(), nullable=False),
-            pa.field("score", pa.float64(), nullable=False),
-        ]
-    )
-    return pa.schema(
-        [
-            *([pa.field("file", pa.string(), nullable=False)] if several else []),
-            pa.field("line", pa.int64(), nullable=False),
-            pa.field("id", pa.string()),
-            pa.field("text", pa.string()),
-            pa.field("entities", pa.list_(pa.field("element", entity, nullable=False))),
-            pa.field("lost_words", pa.int64()),
-            pa.field("error", pa.string()),
-        ]
-    )
+def _schema(pa: Any, *, several: bool) -> Any:
+    def sure(name: str, kind: Any) -> Any:
+        return pa.field(name, kind, nullable=False)
+
+    text, number = pa.string(), pa.int64()
+    places = [sure(name, number) for name in ("start", "end", "word_start", "word_end")]
+    entity = pa.struct([sure("label", text), *places, sure("text", text), sure("score", pa.float64())])
+    columns = [
+        sure("line", number),
+        pa.field("id", text),
+        pa.field("text", text),
+        pa.field("entities", pa.list_(sure("element", entity))),
+        pa.field("lost_words", number),
+        pa.field("error", text),
+    ]
+    return pa.schema([sure("file", text), *columns] if several else columns)
 
 
-def _groups(lines: Any, part: Path) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of one row group after another."""
-    group: list[dict[str, Any]] = []
+def _names_file(lines: BinaryIO) -> bool:
+    """Tell from the first answer whether there were several files."""
+    first = lines.readline()
+    lines.seek(0)
+    return first.startswith(b'{"file": ')
+
+
+def _batches(pa: Any, schema: Any, lines: Iterable[bytes], part: Path) -> Iterator[tuple[Any, int]]:
+    """Yield tables of a few rows and how many bytes of JSON they were."""
+    rows: list[dict[str, Any]] = []
     size = 0
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-            place = record["line"]
-        except (ValueError, KeyError, TypeError):
+            rows.append(_row(json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise RunError("not an answer that was written", where=f"{part}:{number}") from None
-        good = "error" not in record
-        row = {"line": place, "id": _identity(record.get("id")), "error": _safe(record.get("error"))}
-        row |= {"text": record.get("text"), "entities": record.get("entities")}
-        row["lost_words"] = record.get("lost_words", 0) if good else None
-        if "file" in record:
-            row["file"] = _safe(record["file"])
-        group.append(row)
         size += len(line)
-        if len(group) >= GROUP_ROWS or size >= GROUP_BYTES:
+        if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield pa.RecordBatch.from_pylist(rows, schema), size
+            rows, size = [], 0
+    if rows:
+        yield pa.RecordBatch.from_pylist(rows, schema), size
+
+
+def _groups(batches: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
+    """Yield the tables of one row group after another."""
+    group: list[Any] = []
+    rows = size = 0
+    for batch, bytes_ in batches:
+        group.append(batch)
+        rows, size = rows + batch.num_rows, size + bytes_
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
             yield group
-            group, size = [], 0
+            group, rows, size = [], 0, 0
     if group:
         yield group
 
 
-def _identity(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return _safe(value)
-    return json.dumps(value)
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    name, error = record.get("id"), record.get("error")
+    return {
+        "file": _storable(record.get("file")),
+        "line": record["line"],
+        "id": _storable(name if name is None or isinstance(name, str) else json.dumps(name)),
+        "text": record.get("text"),
+        "entities": record.get("entities"),
+        "lost_words": record.get("lost_words", 0) if error is None else None,
+        "error": _storable(error),
+    }
 
 
-def _safe(value: str | None) -> str | None:
+def _storable(text: str | None) -> str | None:
     """Write half a surrogate pair, as of a file's name that is not UTF-8, as an escape."""
-    return None if value is None else value.encode("utf-8", "backslashreplace").decode()
-
-
-def _table(pa: Any, schema: Any, group: list[dict[str, Any]]) -> Any:
-    return pa.Table.from_pylist(group, schema=schema)
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
