@@ -57,7 +57,7 @@ def test_notices_go_to_stderr(call, bundle, tmp_path):
     ("arguments", "message"),
     [
         (["--split", "dev"], "the data has no dev split, only train, validation, test"),
-        (["--precision", "fp8"], "there is no precision 'fp8'; name one of auto, fp32, bf16"),
+        (["--precision", "fp8"], "'fp8' is not one of 'auto', 'fp32', 'bf16', 'int8'"),
         (["--scheme", "iob9"], "scheme"),
     ],
 )

@@ -6,9 +6,10 @@ import json
 import pytest
 
 from tagwright.errors import InputError
-from tagwright.predict.files import predict_lines, renderer
+from tagwright.predict.files import predict_lines
 from tagwright.predict.readers import check_file, format_of, read_lines
 from tagwright.predict.tagger import Tagger
+from tagwright.predict.writers import format_named
 from tests.models import TEXT, tiny_bundle
 
 
@@ -23,7 +24,7 @@ def read(data, kind="text", **options):
 
 def predict(tagger, lines, target="jsonl", **options):
     out = io.BytesIO()
-    summary = predict_lines(tagger, lines, out, render=renderer(target), **options)
+    summary = predict_lines(tagger, lines, out, form=format_named(target), **options)
     return out.getvalue().decode(), summary
 
 
@@ -212,7 +213,7 @@ def test_conll_out_is_conll_in(tagger):
 @pytest.mark.parametrize("word", ["a\\tb", "a\\r", "\\ud800", "-DOCSTART-", "# id = 7", "\\ufeffa"])
 def test_a_word_that_conll_cannot_hold_is_a_bad_line(tagger, word):
     lines = read(b'{"tokens": ["%s"]}\n{"tokens": ["c"]}\n' % word.encode(), "jsonl")
-    out, summary = predict(tagger, lines, "conll", errors_to_out=False)
+    out, summary = predict(tagger, lines, "conll")
     assert out.startswith("c\t")
     held = repr(json.loads(f'"{word}"'))
     assert summary.first_bad == f"f:1: CoNLL cannot hold the word {held}; write JSONL instead"
@@ -286,7 +287,7 @@ def test_no_more_than_a_chunk_is_read_ahead(tagger):
             ahead.append(number - out.lines)
             yield b"x" * 10_000 + b"\n" if number < 150 else b"Jeff\n"
 
-    predict_lines(tagger, read_lines(source(), "f", "text"), out, render=renderer("jsonl"), chunk=110)
+    predict_lines(tagger, read_lines(source(), "f", "text"), out, form=format_named("jsonl"), chunk=110)
     assert out.lines == 200
     assert max(ahead) == 104  # 1 MiB is 105 such lines
 
@@ -298,5 +299,5 @@ def test_an_interrupt_leaves_whole_lines(tagger):
 
     out = io.BytesIO()
     with pytest.raises(KeyboardInterrupt, match="stopped after 4 lines"):
-        predict_lines(tagger, read_lines(source(), "f", "text"), out, render=renderer("jsonl"), chunk=2)
+        predict_lines(tagger, read_lines(source(), "f", "text"), out, form=format_named("jsonl"), chunk=2)
     assert [json.loads(line)["line"] for line in out.getvalue().splitlines()] == [1, 2, 3, 4]

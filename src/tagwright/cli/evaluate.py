@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tagwright.cli.options import AsJson, DataOption, Split, with_data_settings
+from tagwright.cli.options import AsJson, DataOption, Precision, Runtime, Split, with_data_settings
 
 __all__ = ["evaluate_command"]
 
@@ -18,7 +18,8 @@ def evaluate_command(
     *,
     data: DataOption,
     split: Split = "test",
-    precision: Annotated[str, typer.Option("--precision", metavar="P", help="auto, fp32 or bf16.")] = "auto",
+    runtime: Runtime = "auto",
+    precision: Precision = "auto",
     no_thresholds: Annotated[
         bool, typer.Option("--no-thresholds", help="Keep entities under the bundle's thresholds.")
     ] = False,
@@ -34,6 +35,7 @@ def evaluate_command(
         bundle,
         data,
         split=split,
+        runtime=runtime,
         precision=precision,
         thresholds=not no_thresholds,
         settings=DataSettings(**given),

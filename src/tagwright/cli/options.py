@@ -21,8 +21,10 @@ __all__ = [
     "OutFile",
     "Overwrite",
     "OwnData",
+    "Precision",
     "RecipeData",
     "RunFolder",
+    "Runtime",
     "Settings",
     "Split",
     "Splitter",
@@ -86,6 +88,21 @@ RunFolder = Annotated[
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what already stands at --out.")]
 """`--overwrite`."""
+
+Runtime = Annotated[
+    Literal["auto", "torch", "onnx", "openvino"],
+    typer.Option("--runtime", help="What computes; auto takes the one that the bundle's files are for."),
+]
+"""`--runtime`."""
+
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "int8"],
+    typer.Option(
+        "--precision",
+        help="Precision of the products; auto takes int8 for an export in int8, else bf16 where it is fast.",
+    ),
+]
+"""`--precision` of the commands that tag."""
 
 Settings = Annotated[
     list[str] | None,

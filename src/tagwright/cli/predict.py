@@ -6,19 +6,21 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tagwright.cli.options import Precision, Runtime
 from tagwright.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from tagwright.predict.files import Render, Summary
-    from tagwright.predict.readers import Line
-    from tagwright.records import Prediction
+    from tagwright.predict.files import Summary
+    from tagwright.predict.inputs import Inputs
+    from tagwright.predict.resume import Run
+    from tagwright.predict.tagger import Tagger
+    from tagwright.predict.writers import Format
 
 __all__ = ["predict_command"]
 
@@ -37,11 +39,11 @@ def predict_command(
     ] = None,
     *,
     source: Annotated[
-        Literal["text", "jsonl", "conll"] | None,
+        Literal["text", "jsonl", "conll", "parquet"] | None,
         typer.Option("--from", help="Format of the input; by the file's ending, else text, when not given."),
     ] = None,
     target: Annotated[
-        Literal["jsonl", "conll", "text"] | None,
+        Literal["jsonl", "conll", "parquet", "label-studio", "doccano", "text"] | None,
         typer.Option(
             "--to",
             help="Format of the output; by --out's ending, else text on a terminal and jsonl elsewhere.",
@@ -50,17 +52,23 @@ def predict_command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here instead of stdout.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped run with the same --out was.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Throw away what a stopped run left in FILE.part.")
+    ] = False,
     rejects: Annotated[
         Path | None,
         typer.Option(
             "--rejects", metavar="FILE", help="Write lines that cannot be read here, with the reason."
         ),
     ] = None,
-    field: Annotated[str, typer.Option("--field", help="Key of the text in JSON lines.")] = "text",
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        typer.Option("--precision", help="Precision of the products; auto takes bf16 where it is fast."),
-    ] = "auto",
+    field: Annotated[
+        str, typer.Option("--field", help="Key of the text in JSON lines, its column in Parquet.")
+    ] = "text",
+    runtime: Runtime = "auto",
+    precision: Precision = "auto",
     no_thresholds: Annotated[
         bool, typer.Option("--no-thresholds", help="Keep entities under the bundle's thresholds.")
     ] = False,
@@ -77,48 +85,136 @@ def predict_command(
         ),
     ] = None,
 ) -> None:
-    """Tag text, line by line: files or stdin in, JSON lines, CoNLL or marked text out."""
+    """Tag text, line by line: files or stdin in; JSON lines, CoNLL, Parquet or marked text out."""
     from tagwright.predict.files import predict_lines
+    from tagwright.predict.inputs import Inputs
+    from tagwright.predict.parts import PartFile
     from tagwright.predict.readers import check_file
+    from tagwright.predict.resume import Run, is_done
     from tagwright.predict.tagger import Tagger
 
     paths = files or [STDIN]
     for path in paths:
         if path != STDIN:
-            check_file(path)
+            check_file(path, source, field=field)
     _check_outputs(paths, out, rejects)
-    several = len(paths) > 1
-    tagger = Tagger.load(bundle, precision=precision, thresholds=not no_thresholds, min_score=min_score)
     terminal = out is None and sys.stdout.isatty()
-    target = target or _target_of(out, terminal)
-    begin = time.perf_counter()
-    try:
-        with ExitStack() as stack:
+    kind: str = target or _target_of(out, terminal)
+    inputs = Inputs(paths, source=source, field=field)
+    _check_run(inputs, kind, out, resume=resume, overwrite=overwrite)
+    if resume and out is not None and is_done(out):
+        typer.echo(f"{out} is there already; nothing is left to resume", err=True)
+        return
+    with ExitStack() as stack:
+        run = stack.enter_context(Run(out, rejects, resume=resume, overwrite=overwrite)) if out else None
+        tagger = Tagger.load(bundle, runtime, precision, thresholds=not no_thresholds, min_score=min_score)
+        form = _format(kind, terminal, bundle, tagger, several=len(paths) > 1)
+        size = chunk or _chunk_of(paths)
+        begin = time.perf_counter()
+        if run is not None:
+            settings = {"--from": source, "--field": field, "--chunk": size, "--to": kind}
+            summary = _into_files(run, bundle, tagger, inputs, form, settings)
+            seconds = run.seconds
+        else:
+            kept = stack.enter_context(PartFile(rejects)) if rejects else None
             summary = predict_lines(
                 tagger,
-                _lines(paths, source, field),
-                stack.enter_context(_written(out)) if out else sys.stdout.buffer,
-                render=_render(target, terminal, several, tagger.labels.types),
-                chunk=chunk or _chunk_of(paths),
-                rejects=stack.enter_context(_written(rejects)) if rejects else None,
-                errors_to_out=target == "jsonl",
+                inputs,
+                sys.stdout.buffer,
+                form=form,
+                chunk=size,
+                rejects=kept,
+                several=len(paths) > 1,
+            )
+            if kept is not None:
+                kept.finish()
+            seconds = time.perf_counter() - begin
+    _conclude(summary, tagger, paths, rejects, seconds)
+
+
+def _into_files(
+    run: Run, bundle: Path, tagger: Tagger, inputs: Inputs, form: Format, settings: dict[str, Any]
+) -> Summary:
+    """Tag what is still to be tagged, and move the files to their places."""
+    from tagwright.predict.files import Summary, predict_lines
+    from tagwright.predict.parquet_file import finish_parquet
+    from tagwright.predict.resume import made_by
+
+    several = len(inputs.paths) > 1
+    made = {}
+    if inputs.rereadable:
+        settings["--rejects"] = str(run.rejects_path) if run.rejects_path else None
+        settings["the input"] = inputs.marks()
+        if several:
+            settings["the names of the files"] = list(map(str, inputs.paths))
+        if form.name == "label-studio":
+            settings["the name of the bundle"] = _name_of(bundle)
+        made = made_by(bundle, tagger, **settings)
+    run.begin(made, tagger)
+    summary = run.summary or Summary()
+    try:
+        if not run.finished:
+            inputs.place = run.place
+            summary = predict_lines(
+                tagger,
+                inputs,
+                run.out,
+                form=form,
+                chunk=settings["--chunk"],
+                rejects=run.rejects,
                 several=several,
+                summary=run.summary,
+                after=run.wrote,
             )
     except RunError as error:
-        if out is None or error.where == str(_part(out)):
+        if error.where == str(run.out.path):
             raise
-        mend = f"{error.mend}; the answers so far are in {_part(out)}"
+        mend = f"{error.mend}; the answers so far are in {run.out.path}"
         raise RunError(error.what, where=error.where, mend=mend) from error
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"{error}; they are in {_part(out)}" if out else str(error)) from None
-    _conclude(summary, paths, rejects, time.perf_counter() - begin)
+        if not run.summary and not run.out.size > len(form.begin):
+            raise
+        on = "; go on with --resume" if made else ""
+        raise KeyboardInterrupt(f"{error}; they are in {run.out.path}{on}") from None
+    run.finish(finish_parquet if form.name == "parquet" else None)
+    return summary
+
+
+def _check_run(inputs: Inputs, target: str, out: Path | None, *, resume: bool, overwrite: bool) -> None:
+    """Refuse what cannot be resumed, and formats that cannot go where they are to go."""
+    from tagwright.predict.parts import part_of
+
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite say opposite things", mend="give one of them")
+    if resume and out is None:
+        raise InputError(
+            "what went to stdout cannot be resumed", mend="write to a file with -o, and resume that"
+        )
+    if resume:
+        inputs.marks()
+    if target == "parquet" and (out is None or part_of(out) == out):
+        raise InputError("Parquet is written to a file alone", mend="name one with -o")
+
+
+def _name_of(bundle: Path) -> str:
+    return bundle.resolve().name or "tagwright"
+
+
+def _format(target: str, terminal: bool, bundle: Path, tagger: Tagger, *, several: bool) -> Format:
+    from tagwright.predict.coloured import coloured_format
+    from tagwright.predict.writers import format_named
+
+    if target == "text" and terminal:
+        return coloured_format(tagger.labels.types)
+    return format_named(target, several=several, types=tagger.labels.types, model=_name_of(bundle))
 
 
 def _check_outputs(paths: list[Path], out: Path | None, rejects: Path | None) -> None:
     """Refuse outputs that cannot be, before any work is done."""
     from tagwright.predict.compressed import unpacked_name
+    from tagwright.predict.parts import real_path
 
-    taken = {_real(path): "FILE" for path in paths if path != STDIN}
+    taken = {real_path(path): "FILE" for path in paths if path != STDIN}
     for flag, path in (("--out", out), ("--rejects", rejects)):
         if path is None:
             continue
@@ -129,25 +225,21 @@ def _check_outputs(paths: list[Path], out: Path | None, rejects: Path | None) ->
         if path.is_dir() or not path.parent.is_dir():
             what = "a folder stands there" if path.is_dir() else "there is no such folder to write to"
             raise InputError(what, where=str(path), mend=f"name a file with {flag}")
-        if _real(path) in taken:
+        if real_path(path) in taken:
             raise InputError(
-                f"{flag} is also {taken[_real(path)]}", where=str(path), mend="name another file"
+                f"{flag} is also {taken[real_path(path)]}", where=str(path), mend="name another file"
             )
-        taken[_real(path)] = flag
+        taken[real_path(path)] = flag
 
 
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # Path.resolve raises where links go round in a circle
-
-
-def _target_of(out: Path | None, terminal: bool) -> Literal["jsonl", "conll", "text"]:
+def _target_of(out: Path | None, terminal: bool) -> str:
     from tagwright.predict.readers import format_of
 
     if out is None:
         return "text" if terminal else "jsonl"
     found = format_of(out)
-    if found == "conll":
-        return "conll"
+    if found in ("conll", "parquet"):
+        return found
     return "text" if out.suffix.lower() == ".txt" else "jsonl"
 
 
@@ -162,74 +254,9 @@ def _chunk_of(paths: list[Path]) -> int:
     return 1024 if regular else 1
 
 
-def _lines(paths: list[Path], source: str | None, field: str) -> Iterator[Line]:
-    from tagwright.predict.compressed import open_unpacked
-    from tagwright.predict.readers import format_of, read_lines
-
-    for path in paths:
-        if path == STDIN:
-            yield from read_lines(sys.stdin.buffer, "stdin", source or "text", field=field)
-        else:
-            with open_unpacked(path) as file:
-                yield from read_lines(file, str(path), source or format_of(path), field=field)
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its place and move it there when it is whole; what was done is kept until then."""
-    part = _part(path)
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            if part != path:
-                os.fsync(file.fileno())
-        if part != path:
-            os.replace(part, _real(path))
-    except BrokenPipeError:  # that is stdout
-        raise
-    except OSError as error:
-        raise RunError(f"cannot be written: {error.strerror or error}", where=str(part)) from error
-
-
-def _part(path: Path) -> Path:
-    if path.exists() and not path.is_file():  # /dev/null, a named pipe
-        return path
-    return _real(path).with_name(path.name + ".part")
-
-
-def _render(target: str, terminal: bool, several: bool, types: tuple[str, ...]) -> Render:
-    from tagwright.predict.files import renderer
-
-    plain = renderer(target, several=several)
-    if target != "text" or not terminal:
-        return plain
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False, soft_wrap=True)
-    if console.no_color or not console.color_system:
-        return plain
-    colours = dict(
-        zip(types, ["cyan", "magenta", "green", "yellow", "blue", "red"] * len(types), strict=False)
-    )
-
-    def coloured(line: Line, text: str, prediction: Prediction) -> str:
-        shown, done = Text(), 0
-        for entity in prediction.entities:
-            shown.append(text[done : entity.start])
-            shown.append(entity.text, style=f"bold {colours[entity.label]}")
-            shown.append(f" {entity.label}", style=f"dim {colours[entity.label]}")
-            done = entity.end
-        shown.append(text[done:])
-        with console.capture() as captured:
-            console.print(shown)
-        return captured.get()
-
-    return coloured
-
-
-def _conclude(summary: Summary, paths: list[Path], rejects: Path | None, seconds: float) -> None:
+def _conclude(
+    summary: Summary, tagger: Tagger, paths: list[Path], rejects: Path | None, seconds: float
+) -> None:
     """Say on stderr what was done and what was not."""
     if paths != [STDIN]:
         if not summary.lines:
@@ -237,7 +264,8 @@ def _conclude(summary: Summary, paths: list[Path], rejects: Path | None, seconds
         entities = _count(summary.entities, "entity", "entities")
         typer.echo(
             f"{_count(summary.lines, 'line')}, {_count(summary.words, 'word')}, {entities} "
-            f"in {seconds:.1f} s ({summary.words / max(seconds, 1e-9):,.0f} words/s)",
+            f"in {seconds:.1f} s ({summary.words / max(seconds, 1e-9):,.0f} words/s; "
+            f"{tagger.runtime.name}, {tagger.runtime.precision})",
             err=True,
         )
     if summary.dropped_entities:

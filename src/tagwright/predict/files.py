@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from tagwright.errors import InputError, RunError
-from tagwright.predict.readers import Line
-from tagwright.predict.tagger import CHUNK_CHARACTERS, Tagger
-from tagwright.predict.writers import bad_line, conll, jsonl, marked
+from tagwright.predict.decoding import WordTags
+from tagwright.predict.inputs import Inputs, Place
+from tagwright.predict.lines import Line
+from tagwright.predict.pipeline import Stoppable, overlapped
+from tagwright.predict.tagger import CHUNK_CHARACTERS, Prepared, Tagger, sentence_chunks
+from tagwright.predict.writers import Format, bad_line
 from tagwright.records import Prediction, Sentence
 
-__all__ = ["Render", "Summary", "Writable", "predict_lines", "renderer"]
-
-Render = Callable[[Line, str, Prediction], str]
-"""Writes an answer as text that ends in a line break."""
+__all__ = ["After", "Summary", "Writable", "predict_lines"]
 
 
 class Writable(Protocol):
@@ -44,6 +44,7 @@ class Summary:
         dropped_entities: entities under the threshold of their type, whose words got O.
         bad: lines that could not be tagged.
         first_bad: where the first of them stands and what is wrong with it.
+        answers: answers written, errors in a line's place included.
     """
 
     lines: int = 0
@@ -53,18 +54,11 @@ class Summary:
     dropped_entities: int = 0
     bad: int = 0
     first_bad: str | None = None
+    answers: int = 0
 
 
-def renderer(target: str, *, several: bool = False) -> Render:
-    """Return the writer of a format: `jsonl`, `conll` or `text`.
-
-    Args:
-        target: the format.
-        several: there are several files, so that a line's number alone does not place it.
-    """
-    if target == "jsonl":
-        return partial(jsonl, several=several)
-    return {"conll": conll, "text": marked}[target]
+After = Callable[[Summary, Place, int], None]
+"""Told after each chunk: what was done so far, where the next chunk begins, and the budget of batches there."""
 
 
 def predict_lines(
@@ -72,11 +66,13 @@ def predict_lines(
     lines: Iterable[Line],
     out: Writable,
     *,
-    render: Render,
+    form: Format,
     chunk: int = 1024,
     rejects: Writable | None = None,
-    errors_to_out: bool = True,
     several: bool = False,
+    summary: Summary | None = None,
+    after: After | None = None,
+    overlap: bool = False,
 ) -> Summary:
     """Tag lines and write the answers, in order, a chunk at a time.
 
@@ -87,78 +83,104 @@ def predict_lines(
         tagger: the tagger.
         lines: what to tag; see `tagwright.predict.readers.read_lines`.
         out: where the answers go.
-        render: writes an answer.
+        form: how they are written. Where it takes errors and there is no `rejects`, a bad line is answered with
+            `{"line": n, "error": "..."}` in its place.
         chunk: lines in a chunk; it ends early at 1 MiB of input.
         rejects: where bad lines go, as JSON lines with their number, the reason and the line itself.
-        errors_to_out: without `rejects`, write `{"line": n, "error": "..."}` in a bad line's place.
         several: there are several files: `file` is added to what is said of bad lines.
+        summary: what an earlier run did, to go on from.
+        after: called when a chunk is written. The place is that of `lines` where they are `Inputs`.
+        overlap: run the model in a thread of its own, beside reading and writing; the bytes are the same.
 
     Raises:
         OSError: the output cannot be written to.
         RunError: the input breaks off; the lines before are tagged and written.
         KeyboardInterrupt: Ctrl-C; it says how many lines were done.
     """
-    summary = Summary()
-    dropped_before = tagger.dropped_entities
+    if summary is None:
+        summary = Summary()
+        _write(out, [form.begin])
+    errors_to_out = form.takes_errors and rejects is None
+    prepared = (_prepare(tagger, group, place) for group, place in _chunks(lines, chunk))
     try:
-        for group in _chunks(lines, chunk):
-            answers, refused = [], []
-            for line, text, answer in _answer(tagger, group):
-                try:
-                    if isinstance(answer, str):
-                        raise InputError(answer)
-                    answers.append(render(line, text, answer))
-                except InputError as error:
-                    summary.bad += 1
-                    summary.first_bad = summary.first_bad or f"{line.source}:{line.number}: {error.what}"
+        with closing(_computed(tagger, prepared, overlap)) as computed:
+            for work, tagged in computed:
+                answers, refused = [], []
+                dropped_before = tagger.dropped_entities
+                for line, text, answer in _answers(tagger, work, tagged):
+                    try:
+                        if isinstance(answer, str):
+                            raise InputError(answer)
+                        answers.append(form.render(line, text, answer))
+                    except InputError as error:
+                        summary.bad += 1
+                        summary.first_bad = summary.first_bad or f"{line.source}:{line.number}: {error.what}"
+                        if rejects is not None:
+                            refused.append(bad_line(line, error.what, several=several, whole=True))
+                        elif errors_to_out:
+                            answers.append(bad_line(line, error.what, several=several))
+                    else:
+                        summary.words += len(answer.words)
+                        summary.entities += len(answer.entities)
+                        summary.lost_words += answer.lost_words
+                with _undisturbed():
+                    _write(out, _joined(answers, form.between, summary.answers))
                     if rejects is not None:
-                        refused.append(bad_line(line, error.what, several=several, whole=True))
-                    elif errors_to_out:
-                        answers.append(bad_line(line, error.what, several=several))
-                else:
-                    summary.words += len(answer.words)
-                    summary.entities += len(answer.entities)
-                    summary.lost_words += answer.lost_words
-            with _undisturbed():
-                _write(out, answers)
-                if rejects is not None:
-                    _write(rejects, refused)
-                summary.lines += len(group)
-                summary.dropped_entities = tagger.dropped_entities - dropped_before
+                        _write(rejects, refused)
+                    summary.lines += len(work.group)
+                    summary.answers += len(answers)
+                    summary.dropped_entities += tagger.dropped_entities - dropped_before
+                    if after is not None:
+                        after(summary, work.place, tagged[-1].batch_pieces if tagged else tagger.batch_pieces)
+        _write(out, [form.end])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped after {summary.lines:,} lines") from None
     return summary
 
 
-def _chunks(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
+@dataclass(slots=True)
+class _Chunk:
+    """Lines that are tagged together.
+
+    Attributes:
+        group: the lines.
+        place: where they end.
+        sentences: the sentence of each line, or what is wrong with it.
+        parts: the sentences of the good lines, in order, as they are batched together; or what is wrong with one.
+    """
+
+    group: list[Line]
+    place: Place
+    sentences: list[Sentence | str]
+    parts: list[Prepared | str]
+
+
+def _chunks(lines: Iterable[Line], size: int) -> Iterator[tuple[list[Line], Place]]:
     group: list[Line] = []
     length = 0
     broken = None
+    place = Place()
     try:
         for line in lines:
             group.append(line)
             length += len(line.raw)
+            if isinstance(lines, Inputs):
+                place = lines.place
             if len(group) >= size or length >= CHUNK_CHARACTERS:
-                yield group
+                yield group, place
                 group, length = [], 0
     except RunError as error:  # a packed file that ends early: what came before is tagged
         broken = error
     if group:
-        yield group
+        yield group, place
     if broken is not None:
         raise broken
 
 
-def _answer(tagger: Tagger, group: list[Line]) -> Iterator[tuple[Line, str, Prediction | str]]:
-    """Yield each line with its text and its prediction, or with what is wrong with it."""
+def _prepare(tagger: Tagger, group: list[Line], place: Place) -> _Chunk:
     sentences = [_sentence(tagger, line) for line in group]
-    answers = iter(_predict(tagger, [item for item in sentences if isinstance(item, Sentence)]))
-    for line, sentence in zip(group, sentences, strict=True):
-        if isinstance(sentence, str):
-            yield line, "", sentence
-        else:
-            text = " ".join(sentence.tokens) if sentence.text is None else sentence.text
-            yield line, text, next(answers)
+    good = [item for item in sentences if isinstance(item, Sentence)]
+    return _Chunk(group, place, sentences, _parts(tagger, good))
 
 
 def _sentence(tagger: Tagger, line: Line) -> Sentence | str:
@@ -173,15 +195,53 @@ def _sentence(tagger: Tagger, line: Line) -> Sentence | str:
         return error.what
 
 
-def _predict(tagger: Tagger, sentences: list[Sentence]) -> Sequence[Prediction | str]:
-    dropped = tagger.dropped_entities
+def _parts(tagger: Tagger, sentences: list[Sentence]) -> list[Prepared | str]:
     try:
-        return tagger.predict_sentences(sentences)
+        return [tagger.prepare(part) for part in sentence_chunks(sentences)]
     except InputError as error:  # too long, where that is an error
-        tagger.dropped_entities = dropped  # those before it are tagged again
         if len(sentences) == 1:
             return [error.what]
-        return [answer for sentence in sentences for answer in _predict(tagger, [sentence])]
+        return [part for sentence in sentences for part in _parts(tagger, [sentence])]
+
+
+def _computed(
+    tagger: Tagger, chunks: Iterable[_Chunk], overlap: bool
+) -> Generator[tuple[_Chunk, list[WordTags]], None, None]:
+    if overlap:
+        yield from overlapped(chunks, partial(_compute, tagger))
+    else:
+        for chunk in chunks:
+            yield chunk, _compute(tagger, chunk)
+
+
+def _compute(tagger: Tagger, chunk: _Chunk, stop: threading.Event | None = None) -> list[WordTags]:
+    runtime = tagger.runtime if stop is None else Stoppable(tagger.runtime, stop)
+    return [tagger.compute(part, runtime=runtime) for part in chunk.parts if isinstance(part, Prepared)]
+
+
+def _answers(
+    tagger: Tagger, chunk: _Chunk, tagged: Sequence[WordTags]
+) -> Iterator[tuple[Line, str, Prediction | str]]:
+    """Yield each line with its text and its prediction, or with what is wrong with it."""
+    found = iter(tagged)
+    answers = (
+        answer
+        for part in chunk.parts
+        for answer in ([part] if isinstance(part, str) else tagger.finish(part, next(found)))
+    )
+    for line, sentence in zip(chunk.group, chunk.sentences, strict=True):
+        if isinstance(sentence, str):
+            yield line, "", sentence
+        else:
+            text = " ".join(sentence.tokens) if sentence.text is None else sentence.text
+            yield line, text, next(answers)
+
+
+def _joined(answers: list[str], between: str, before: int) -> list[str]:
+    """Put what stands between two answers before each but the first of all."""
+    if not between:
+        return answers
+    return [between + answer if before + number else answer for number, answer in enumerate(answers)]
 
 
 def _write(out: Writable, texts: list[str]) -> None:

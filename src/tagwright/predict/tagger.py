@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import overload
@@ -21,7 +22,7 @@ from tagwright.predict.sentences import checked_words, place_words
 from tagwright.predict.thresholds import as_array, chosen_thresholds, notice_of_precision
 from tagwright.records import Entity, Prediction, Sentence
 
-__all__ = ["CHUNK_CHARACTERS", "CHUNK_TEXTS", "Tagger"]
+__all__ = ["CHUNK_CHARACTERS", "CHUNK_TEXTS", "Prepared", "Tagger", "sentence_chunks"]
 
 CHUNK_TEXTS = 1024
 """Texts that are batched together; a chunk's batches depend on nothing outside it."""
@@ -30,6 +31,14 @@ CHUNK_CHARACTERS = 1 << 20
 """A chunk ends early at so many characters, which bounds the memory that long texts take."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Sentences that are batched together, and their pieces."""
+
+    sentences: Sequence[Sentence]
+    encoded: Encoded
 
 
 class Tagger:
@@ -166,12 +175,12 @@ class Tagger:
         if isinstance(texts, str):
             raise InputError("one text was given, not several", mend="put it in a list")
         numbered = (self.split(text, str(number)) for number, text in enumerate(texts, 1))
-        for chunk in _chunks(numbered):
+        for chunk in sentence_chunks(numbered):
             yield from self._predict(chunk)
 
     def predict_sentences(self, sentences: Iterable[Sentence]) -> list[Prediction]:
         """Tag sentences; where they have `text`, `starts` and `ends`, offsets count in that text."""
-        return [prediction for chunk in _chunks(sentences) for prediction in self._predict(chunk)]
+        return [prediction for chunk in sentence_chunks(sentences) for prediction in self._predict(chunk)]
 
     def split(self, text: str, name: str = "1") -> Sentence:
         """Split a text into words by the bundle's splitter.
@@ -203,10 +212,11 @@ class Tagger:
         """
         tagged: list[WordTags] = []
         done = 0
-        for chunk in list(_chunks(Sentence("", words) for words in sentences)) or [[]]:
+        for chunk in list(sentence_chunks(Sentence("", words) for words in sentences)) or [[]]:
             some = None if names is None else names[done : done + len(chunk)]
             encoded = self._encode([sentence.tokens for sentence in chunk], some)
             tagged.append(self._tag(encoded, log_probabilities=log_probabilities))
+            self.dropped_entities += tagged[-1].dropped_entities
             done += len(chunk)
         return WordTags.joined(tagged)
 
@@ -220,9 +230,29 @@ class Tagger:
             names=names,
         )
 
-    def _tag(self, encoded: Encoded, *, log_probabilities: bool = False) -> WordTags:
+    def prepare(self, sentences: Sequence[Sentence]) -> Prepared:
+        """Cut the words of sentences into pieces, and those into windows.
+
+        Raises:
+            InputError: a sentence is longer than a window, where that is an error.
+        """
+        names = [sentence.id for sentence in sentences]
+        return Prepared(sentences, self._encode([sentence.tokens for sentence in sentences], names))
+
+    def compute(self, prepared: Prepared, *, runtime: Runtime | None = None) -> WordTags:
+        """Run the model over sentences and choose their tags; one thread at a time, whichever it is.
+
+        Args:
+            prepared: the sentences.
+            runtime: what computes, in place of the tagger's own.
+        """
+        return self._tag(prepared.encoded, runtime=runtime)
+
+    def _tag(
+        self, encoded: Encoded, *, log_probabilities: bool = False, runtime: Runtime | None = None
+    ) -> WordTags:
         tagged = tag_words(
-            self.runtime,
+            runtime or self.runtime,
             encoded,
             self.labels,
             valid_tags=self.meta.valid_tags,
@@ -232,13 +262,16 @@ class Tagger:
             thresholds=as_array(self.thresholds, self.labels),
         )
         self.batch_pieces = tagged.batch_pieces
-        self.dropped_entities += tagged.dropped_entities
         return tagged
 
     def _predict(self, sentences: Sequence[Sentence]) -> Iterator[Prediction]:
-        names = [sentence.id for sentence in sentences]
-        encoded = self._encode([sentence.tokens for sentence in sentences], names)
-        tagged = self._tag(encoded)
+        prepared = self.prepare(sentences)
+        return self.finish(prepared, self.compute(prepared))
+
+    def finish(self, prepared: Prepared, tagged: WordTags) -> Iterator[Prediction]:
+        """Make the predictions of sentences out of their tags, one at a time."""
+        self.dropped_entities += tagged.dropped_entities
+        sentences, encoded = prepared.sentences, prepared.encoded
         spans = self.labels.spans(tagged.ids, encoded.word_offsets)
         borders = np.searchsorted(spans.starts, encoded.word_offsets).tolist()
         tags = [self.labels.names[position] for position in tagged.ids.tolist()]
@@ -278,7 +311,7 @@ def _check_budget(batch_pieces: int | None) -> None:
         raise InputError(f"batch_pieces is {batch_pieces}", mend="give at least 1, or None for the default")
 
 
-def _chunks(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
+def sentence_chunks(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
     """Cut a stream of sentences into chunks by their number and their length."""
     chunk: list[Sentence] = []
     characters = 0

@@ -24,6 +24,7 @@ def evaluate(
     data: str | Path | DatasetDict | Corpus,
     *,
     split: str = "test",
+    runtime: str = "auto",
     precision: str = "auto",
     thresholds: bool = True,
     settings: DataSettings | None = None,
@@ -37,6 +38,7 @@ def evaluate(
         bundle: a bundle's folder, or a `Tagger`.
         data: what to score on, as for `load_data`.
         split: which of its splits.
+        runtime: what computes, as for `Tagger.load`.
         precision: precision of the matrix products, as for `Tagger.load`.
         thresholds: drop entities under the bundle's thresholds, as for `Tagger.load`; a `Tagger` has its own.
         settings: how the data is read.
@@ -51,7 +53,7 @@ def evaluate(
     if isinstance(bundle, Tagger):
         tagger = bundle
     else:
-        tagger = Tagger.load(bundle, precision=precision, thresholds=thresholds, meta=meta)
+        tagger = Tagger.load(bundle, runtime, precision, thresholds=thresholds, meta=meta)
     tagged = tag_split(tagger, corpus, split=split)
     scores = score_tags(
         tagged.gold_ids,
