@@ -87,7 +87,8 @@ def doccano(line: Line, text: str, prediction: Prediction, *, several: bool = Fa
 
     `label` is a list of `[start, end, type]`. Places count UTF-16 units, as doccano does in projects that do not
     count grapheme clusters; they are those of code points where the text has no character above U+FFFF. The
-    line's place and `id` become the example's metadata.
+    line's place and `id` become the example's metadata. All is ASCII, so that no choice of an encoding can
+    move the places.
 
     Args:
         line: what was tagged.
@@ -101,8 +102,13 @@ def doccano(line: Line, text: str, prediction: Prediction, *, several: bool = Fa
     if not text:
         raise InputError("doccano takes no empty text")
     _check(text, "doccano")
-    record = _place(line, several) | {"text": text, "label": _in_units(text, prediction.entities)}
-    return json.dumps(record, ensure_ascii=False) + "\n"
+    # One key for all of the metadata: doccano lays the lines out as a table, and a column with gaps gets NaN.
+    record = {
+        "text": text,
+        "label": _in_units(text, prediction.entities),
+        "meta": _place(line, several),
+    }
+    return json.dumps(record) + "\n"
 
 
 def _in_units(text: str, entities: Sequence[Entity]) -> list[list[Any]]:
