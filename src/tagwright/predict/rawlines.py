@@ -52,7 +52,7 @@ def raw_lines(
         if number == 1:
             data = data.removeprefix(BOM)
         if len(data) > longest:
-            yield RawLine(number, data[:KEPT_BYTES], offset, True)
+            yield RawLine(number, data[: min(KEPT_BYTES, longest)], offset, True)
         else:
             yield RawLine(number, data, offset, False)
 
