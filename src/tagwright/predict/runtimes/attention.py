@@ -1,0 +1,159 @@
+"""Attention for many short windows on a CPU, through transformers' registry of attention functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["short_attention", "use_short_attention"]
+
+_NAME = "tagwright"
+_MOST_SCORES = 1 << 26  # of a batch, 128 MiB in bf16; longer windows go to PyTorch's own, which holds few
+_SAFE = (2.0**-96, 2.0**96)  # sums of exponentials that lose nothing by being too small or too large
+_HARMLESS = frozenset({"sliding_window", "position_ids", "use_cache", "return_dict", "layer_idx"})
+
+
+def use_short_attention(model: PreTrainedModel) -> bool:
+    """Let a model attend by `short_attention`.
+
+    Args:
+        model: on a CPU, in evaluation; changed in place.
+
+    Returns:
+        Whether it does; a model that does not choose its attention by name, or chose another than PyTorch's
+        fused one, stays as it is.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    if (
+        getattr(model.config, "_attn_implementation", None) != "sdpa"
+        or not model._can_set_attn_implementation()
+    ):
+        return False
+    if _NAME not in AttentionInterface():
+        AttentionInterface.register(_NAME, _attend)
+        AttentionMaskInterface.register(_NAME, _mask)
+    model.set_attn_implementation(_NAME)
+    return True
+
+
+def short_attention(
+    query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None, scale: float
+) -> Tensor | None:
+    """Attend without the usual subtraction of each row's maximum.
+
+    The softmax of a row does not change when a number is added to all its scores, so the maximum matters only
+    where the exponentials would leave the range of floating point; the sums tell, and then this gives up.
+    PyTorch's softmax and maximum are slow on rows of a few dozen scores; exponentials and sums are fast.
+
+    Args:
+        query: shape (windows, heads, pieces, width).
+        key: the same.
+        value: the same.
+        keep: bool, shape (windows, 1, 1, pieces): the keys to look at; None for all.
+        scale: what scores are multiplied by.
+
+    Returns:
+        Shape (windows, pieces, heads, width), or None where the sums are out of range.
+    """
+    windows, heads, length, width = query.shape
+    rows = (windows * heads, length, width)
+    nothing = query.new_zeros(1, 1, 1)
+    keys = key.reshape(rows).transpose(1, 2)
+    weights = torch.baddbmm(nothing, query.reshape(rows), keys, beta=0, alpha=scale).exp_()
+    if keep is not None:
+        weights.view(windows, heads, length, length).mul_(keep.to(weights.dtype))
+    sums = weights.sum(-1, keepdim=True)
+    least, most = torch.aminmax(sums)
+    if not (_SAFE[0] < least.item() and most.item() < _SAFE[1]):  # not-a-number is out of range too
+        return None
+    mixed = torch.bmm(weights, value.reshape(rows))
+    result = query.new_empty(windows, length, heads, width)
+    torch.div(
+        mixed.view(windows, heads, length, width),
+        sums.view(windows, heads, length, 1),
+        out=result.transpose(1, 2),
+    )
+    return result
+
+
+def _attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    is_causal: bool | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    known = not any(other is not None and name not in _HARMLESS for name, other in others.items())
+    if (
+        known
+        and not causal
+        and not dropout
+        and query.shape == key.shape == value.shape
+        and (attention_mask is None or _is_of_keys(attention_mask))
+        and query.shape[0] * query.shape[1] * query.shape[2] ** 2 <= _MOST_SCORES
+    ):
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        found = short_attention(query, key, value, attention_mask, scale)
+        if found is not None:
+            return found, None
+    from transformers import AttentionInterface
+
+    result: tuple[Tensor, None] = AttentionInterface()["sdpa"](
+        module,
+        query,
+        key,
+        value,
+        attention_mask,
+        scaling=scaling,
+        dropout=dropout,
+        is_causal=is_causal,
+        **others,
+    )
+    return result
+
+
+def _is_of_keys(mask: Tensor) -> bool:
+    return mask.dtype == torch.bool and mask.ndim == 4 and mask.shape[1] == mask.shape[2] == 1
+
+
+def _mask(
+    *,
+    mask_function: Any,
+    attention_mask: Tensor | None = None,
+    allow_is_bidirectional_skip: bool = False,
+    use_vmap: bool = False,
+    **others: Any,
+) -> Tensor | None:
+    """Make the mask of the keys, (windows, 1, 1, pieces), where nothing but padding is masked."""
+    from transformers import AttentionMaskInterface
+    from transformers.masking_utils import bidirectional_mask_function
+
+    if (
+        mask_function is bidirectional_mask_function
+        and attention_mask is not None
+        and attention_mask.ndim == 2
+        and attention_mask.shape[1] == others["kv_length"] == others["q_length"]
+        and allow_is_bidirectional_skip
+        and not use_vmap
+    ):
+        return None if bool(attention_mask.all()) else attention_mask[:, None, None, :]
+    mask: Tensor | None = AttentionMaskInterface()["sdpa"](
+        mask_function=mask_function,
+        attention_mask=attention_mask,
+        allow_is_bidirectional_skip=allow_is_bidirectional_skip,
+        use_vmap=use_vmap,
+        **others,
+    )
+    return mask
