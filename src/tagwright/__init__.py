@@ -24,7 +24,7 @@ _HOMES = {
     "load_data": "tagwright.data.load",
 }
 # Rooms that are callable as the function of the same name; see tagwright/rooms.py.
-_ROOMS = ("report", "score", "train")
+_ROOMS = ("export", "report", "score", "train")
 
 __all__ = [
     "Aligner",
@@ -39,6 +39,7 @@ __all__ = [
     "compare",
     "curve",
     "evaluate",
+    "export",
     "inspect_data",
     "load_data",
     "report",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from tagwright.data.load import load_data
     from tagwright.encode.align import Aligner, align_labels
     from tagwright.errors import TagwrightError
+    from tagwright.export.write import export
     from tagwright.inspect.summary import inspect_data
     from tagwright.predict.tagger import Tagger
     from tagwright.records import Entity, Prediction

@@ -45,6 +45,9 @@ COMMANDS = {
     ),
     "curve": Command("tagwright.cli.curve", "curve_command", "Find out whether more labels would help."),
     "predict": Command("tagwright.cli.predict", "predict_command", "Tag text, line by line."),
+    "export": Command(
+        "tagwright.cli.export", "export_command", "Write a tagger for a runtime without PyTorch."
+    ),
     "inspect": Command(
         "tagwright.cli.inspect", "inspect_command", "Look at a data set before you train on it."
     ),
