@@ -21,6 +21,7 @@ from tagwright.tags.spans import Spans
 
 __all__ = ["WordTags", "span_scores", "tag_words", "tempered", "word_log_probabilities"]
 
+SLAB = 1 << 16  # words whose distributions are tempered at once
 IMPOSSIBLE = np.float32(-1e4)  # finite, like the penalty of a forbidden transition
 
 _log = logging.getLogger(__name__)
@@ -92,9 +93,9 @@ def tag_words(
     """
     scores, batch_pieces = word_log_probabilities(runtime, encoded, labels, batch_pieces=batch_pieces)
     ids = best_valid_tags(scores, encoded.word_offsets, labels) if valid_tags else scores.argmax(axis=1)
-    scores = tempered(scores, temperature)
-    rows = np.arange(len(ids))
-    probabilities = np.exp(scores[rows, ids])
+    if log_probabilities:
+        scores, temperature = tempered(scores, temperature), 1.0
+    probabilities = _probabilities(scores, ids, temperature)
     dropped = 0
     if thresholds is not None:
         spans = labels.spans(ids, encoded.word_offsets)
@@ -106,7 +107,7 @@ def tag_words(
             encoded.word_offsets,
             labels,
         )
-        probabilities = np.exp(scores[rows, ids])
+        probabilities = _probabilities(scores, ids, temperature)
     probabilities[encoded.word_positions < 0] = 0
     return WordTags(
         ids, probabilities, batch_pieces, encoded.lost_words, scores if log_probabilities else None, dropped
@@ -123,6 +124,17 @@ def tempered(log_probabilities: NDArray[np.float32], temperature: float) -> NDAr
     if temperature == 1:
         return log_probabilities
     return _log_softmax(log_probabilities / np.float32(temperature))
+
+
+def _probabilities(
+    log_probabilities: NDArray[np.float32], ids: NDArray[np.int64], temperature: float
+) -> NDArray[np.float32]:
+    """Return the probability of each word's tag, float32 of shape (words,), without a second array of all tags."""
+    result = np.empty(len(ids), dtype=np.float32)
+    for start in range(0, len(ids), SLAB):
+        some, chosen = log_probabilities[start : start + SLAB], ids[start : start + SLAB]
+        result[start : start + SLAB] = tempered(some, temperature)[np.arange(len(chosen)), chosen]
+    return np.exp(result, out=result)
 
 
 def span_scores(probabilities: NDArray[np.float32], spans: Spans) -> NDArray[np.float64]:
