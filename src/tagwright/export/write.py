@@ -219,11 +219,7 @@ def _write(
             copyfile(found, part / found.name)
     if not (part / "tokenizer.json").exists():  # a plain folder with vocabulary files alone
         load_tokenizer(source).save(str(part / "tokenizer.json"))
-    used = [
-        *_VERSIONS,
-        target.replace("onnx", "onnxruntime"),
-        *(["nncf"] if int8 and target == "openvino" else []),
-    ]
+    used = [*_MODULES, "tokenizers", "numpy", *_modules_of(target, int8=int8)]
     versions = {"python": platform.python_version(), "tagwright": tagwright.__version__}
     return record | {"versions": versions | {name: _version(name) for name in used}}
 
