@@ -173,6 +173,25 @@ def test_comments_without_end_are_not_kept():
     assert peak < 4 << 20
 
 
+# Words
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "found"),
+    [
+        (b'{"tokens": ["a"], "words": ["b"]}', "text", ["a"]),
+        (b'{"tokens": ["a"], "words": ["b"]}', "words", ["b"]),
+        (b'{"words": "a b"}', "words", "a b"),
+        (b'{"body": ["A sentence.", "Another."]}', "body", "'body' is not a string"),
+        (b'{"tokens": null}', "text", "there is no 'text'; name the key of the text with --field"),
+        (b'{"tokens": null}', "tokens", "'tokens' is not a string"),
+    ],
+)
+def test_words_stand_under_their_two_keys_alone(data, field, found):
+    [line] = read(data, "jsonl", field=field)
+    assert (line.words or line.text or line.error) == found
+
+
 # A stream
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["coloured_format"]
 
+# A text must not steer the terminal: its control characters, but tab and line feed, are shown as signs.
+CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
+CONTROLS |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 
 
@@ -41,11 +44,12 @@ def _renderer(console: Console, colours: dict[str, str]) -> Callable[[Line, str,
     from rich.text import Text
 
     def render(line: Line, text: str, prediction: Prediction) -> str:
+        text = text.translate(CONTROLS)  # each character by one, so that the places stay true
         shown, done = Text(), 0
         for entity in prediction.entities:
             colour = colours.get(entity.label, COLOURS[0])
             shown.append(text[done : entity.start])
-            shown.append(entity.text, style=f"bold {colour}")
+            shown.append(text[entity.start : entity.end], style=f"bold {colour}")
             shown.append(f" {entity.label}", style=f"dim {colour}")
             done = entity.end
         shown.append(text[done:])

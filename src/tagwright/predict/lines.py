@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Line", "invalid_utf8", "too_long"]
+__all__ = ["WORDS", "Line", "invalid_utf8", "too_long"]
+
+WORDS = ("tokens", "words")
+"""Keys and columns under which words may stand; a list of strings under any other may be sentences."""
 
 
 @dataclass(frozen=True, slots=True)

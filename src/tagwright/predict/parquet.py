@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tagwright.errors import InputError, RunError, require
-from tagwright.predict.lines import Line, invalid_utf8, too_long
+from tagwright.predict.lines import WORDS, Line, invalid_utf8, too_long
 from tagwright.predict.rawlines import KEPT_BYTES, LONGEST
 
 __all__ = ["check_parquet", "read_parquet"]
 
-WORDS = ("tokens", "words")
 BATCH_BYTES = 4 << 20
 BATCH_ROWS = 1024
 
@@ -57,7 +56,8 @@ def read_parquet(
         pa = require("pyarrow", "parquet")
         column = _column_of(file.schema_arrow, source, field)
         names = [column, *(["id"] if column != "id" and "id" in file.schema_arrow.names else [])]
-        parse = _parse_text if column == field else _parse_words
+        is_words = _is_words(pa.types, file.schema_arrow.field(column).type)
+        parse = _parse_words if is_words else _parse_text
         try:
             for row, value, name in _rows(file, names, first_row):
                 found, raw = parse(value, column, name)
@@ -93,7 +93,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _column_of(schema: Any, source: str, field: str) -> str:
-    """Return the column to be tagged: `field` if there is one, else one of words."""
+    """Return the column to be tagged: `field` if there is one, else one of words.
+
+    Lists of strings under any other name may be sentences.
+    """
     types = require("pyarrow.types", "parquet")
     column = next((name for name in (field, *WORDS) if name in schema.names), None)
     if column is None:
@@ -105,8 +108,8 @@ def _column_of(schema: Any, source: str, field: str) -> str:
     if schema.names.count(column) > 1:
         raise InputError(f"two columns are called {column!r}", where=source)
     kind = schema.field(column).type
-    wanted = "strings" if column == field else "lists of strings"
-    if not (_is_string(types, kind) if column == field else _is_words(types, kind)):
+    if not ((column in WORDS and _is_words(types, kind)) or (column == field and _is_string(types, kind))):
+        wanted = "strings" if column == field else "lists of strings"
         raise InputError(
             f"the column {column!r} holds {kind}, not {wanted}",
             where=source,

@@ -13,7 +13,7 @@ from tagwright.data.files import decode
 from tagwright.errors import InputError
 from tagwright.predict.compressed import open_unpacked, unpacked_name
 from tagwright.predict.conll_lines import conll_columns, read_sentences
-from tagwright.predict.lines import Line, invalid_utf8, too_long
+from tagwright.predict.lines import WORDS, Line, invalid_utf8, too_long
 from tagwright.predict.parquet import check_parquet, read_parquet
 from tagwright.predict.rawlines import LONGEST, RawLine, raw_lines
 
@@ -219,12 +219,12 @@ def _parse_json(text: str, field: str) -> dict[str, Any]:
     known = {"id": record.get("id")}
     if isinstance(record.get(field), str):
         return {"text": record[field], **known}
-    words = record.get("tokens", record.get("words"))
-    if field not in record and isinstance(words, list) and all(isinstance(word, str) for word in words):
+    key = field if field in record else "tokens" if "tokens" in record else "words"
+    words = record.get(key)
+    if key in WORDS and isinstance(words, list) and all(isinstance(word, str) for word in words):
         return {"words": words, **known}
     if field in record:
         return {"error": f"{field!r} is not a string", **known}
     if words is not None:
-        key = "tokens" if "tokens" in record else "words"
         return {"error": f"{key!r} is not a list of strings", **known}
     return {"error": f"there is no {field!r}; name the key of the text with --field", **known}
