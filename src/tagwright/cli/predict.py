@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +17,8 @@ from tagwright.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from tagwright.predict.files import Summary
-    from tagwright.predict.inputs import Inputs
+    from tagwright.predict.inputs import Inputs, Place
+    from tagwright.predict.progress import Meter
     from tagwright.predict.resume import Run
     from tagwright.predict.tagger import Tagger
     from tagwright.predict.writers import Format
@@ -89,6 +90,8 @@ def predict_command(
     from tagwright.predict.files import predict_lines
     from tagwright.predict.inputs import Inputs
     from tagwright.predict.parts import PartFile
+    from tagwright.predict.pipeline import overlap_pays
+    from tagwright.predict.progress import Meter
     from tagwright.predict.readers import check_file
     from tagwright.predict.resume import Run, is_done
     from tagwright.predict.tagger import Tagger
@@ -113,19 +116,23 @@ def predict_command(
         begin = time.perf_counter()
         if run is not None:
             settings = {"--from": source, "--field": field, "--chunk": size, "--to": kind}
-            summary = _into_files(run, bundle, tagger, inputs, form, settings)
+            with Meter(inputs) as meter:
+                summary = _into_files(run, bundle, tagger, inputs, form, settings, meter)
             seconds = run.seconds
         else:
             kept = stack.enter_context(PartFile(rejects)) if rejects else None
-            summary = predict_lines(
-                tagger,
-                inputs,
-                sys.stdout.buffer,
-                form=form,
-                chunk=size,
-                rejects=kept,
-                several=len(paths) > 1,
-            )
+            with nullcontext() if terminal else Meter(inputs) as meter:
+                summary = predict_lines(
+                    tagger,
+                    inputs,
+                    sys.stdout.buffer,
+                    form=form,
+                    chunk=size,
+                    rejects=kept,
+                    several=len(paths) > 1,
+                    after=lambda done, *_: meter.show(done) if meter else None,
+                    overlap=size > 1 and overlap_pays(tagger.runtime),
+                )
             if kept is not None:
                 kept.finish()
             seconds = time.perf_counter() - begin
@@ -133,11 +140,18 @@ def predict_command(
 
 
 def _into_files(
-    run: Run, bundle: Path, tagger: Tagger, inputs: Inputs, form: Format, settings: dict[str, Any]
+    run: Run,
+    bundle: Path,
+    tagger: Tagger,
+    inputs: Inputs,
+    form: Format,
+    settings: dict[str, Any],
+    meter: Meter,
 ) -> Summary:
     """Tag what is still to be tagged, and move the files to their places."""
     from tagwright.predict.files import Summary, predict_lines
     from tagwright.predict.parquet_file import finish_parquet
+    from tagwright.predict.pipeline import overlap_pays
     from tagwright.predict.resume import made_by
 
     several = len(inputs.paths) > 1
@@ -152,6 +166,11 @@ def _into_files(
         made = made_by(bundle, tagger, **settings)
     run.begin(made, tagger)
     summary = run.summary or Summary()
+
+    def after(done: Summary, place: Place, batch_pieces: int) -> None:
+        run.wrote(done, place, batch_pieces)
+        meter.show(done)
+
     try:
         if not run.finished:
             inputs.place = run.place
@@ -164,7 +183,8 @@ def _into_files(
                 rejects=run.rejects,
                 several=several,
                 summary=run.summary,
-                after=run.wrote,
+                after=after,
+                overlap=settings["--chunk"] > 1 and overlap_pays(tagger.runtime),
             )
     except RunError as error:
         if error.where == str(run.out.path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -30,13 +30,19 @@ def unpacked_name(path: str | Path) -> Path:
 
 
 @contextmanager
-def open_unpacked(path: Path) -> Iterator[BinaryIO]:
+def open_unpacked(path: Path, *, opened: Callable[[BinaryIO], object] | None = None) -> Iterator[BinaryIO]:
     """Open a regular file for reading; anything else, such as a pipe, is read as it comes.
+
+    Args:
+        path: the file.
+        opened: given the file as it lies on the disk, whose place tells how much of it was read.
 
     Raises:
         RunError: while it is read: the packed data is damaged or ends early.
     """
     with path.open("rb") as file:
+        if opened is not None:
+            opened(file)
         head = file.peek(4) if path.is_file() else b""
         if not head.startswith((GZIP, ZSTD)):
             yield file

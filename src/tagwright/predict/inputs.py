@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from tagwright.errors import InputError
+from tagwright.errors import InputError, require
 from tagwright.predict.lines import Line
-from tagwright.predict.readers import read_file, read_lines
+from tagwright.predict.readers import format_of, read_file, read_lines
 
 __all__ = ["STDIN", "Inputs", "Place"]
 
@@ -52,6 +52,8 @@ class Inputs:
         self.place = Place()
         self._source = source
         self._field = field
+        self._open: BinaryIO | None = None
+        self._rows: int | None = None  # of the Parquet file that is being read
 
     def __iter__(self) -> Iterator[Line]:
         """Read on from `place`."""
@@ -67,10 +69,36 @@ class Inputs:
         """Whether all are regular files, so that a run over them can be resumed."""
         return all(path != STDIN and path.is_file() for path in self.paths)
 
+    @property
+    def size(self) -> int | None:
+        """The bytes of all files, as they lie on the disk; None where that cannot be known."""
+        return sum(path.stat().st_size for path in self.paths) if self.rereadable else None
+
+    def read_bytes(self) -> int:
+        """Return how many bytes of `size` were read so far; a little more than lie before `place`."""
+        if not self.rereadable:
+            return 0
+        before = sum(path.stat().st_size for path in self.paths[: self.place.file])
+        size = self.paths[self.place.file].stat().st_size
+        if self._rows is not None:
+            return before + size * self.place.line // max(self._rows, 1)
+        if self._open is None:
+            return before
+        return before + (size if self._open.closed else min(self._open.tell(), size))
+
+    def _opened(self, file: BinaryIO) -> None:
+        self._open = file
+
     def _read(self, path: Path, place: Place) -> Iterator[Line]:
         if path == STDIN:
             return read_lines(sys.stdin.buffer, "stdin", self._source or "text", field=self._field)
-        return read_file(path, self._source, field=self._field, line=place.line, offset=place.offset)
+        self._open, self._rows = None, None
+        kind = self._source or format_of(path)
+        if kind == "parquet":
+            self._rows = require("pyarrow.parquet", "parquet").read_metadata(path).num_rows
+        return read_file(
+            path, kind, field=self._field, line=place.line, offset=place.offset, opened=self._opened
+        )
 
     def marks(self) -> list[dict[str, Any]]:
         """Return what tells each file from any other: its real path, size in bytes and time of change.

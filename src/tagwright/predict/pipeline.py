@@ -14,13 +14,22 @@ from numpy.typing import NDArray
 from tagwright.errors import RunError
 from tagwright.predict.runtimes import Runtime
 
-__all__ = ["Stoppable", "overlapped"]
+__all__ = ["Stoppable", "overlap_pays", "overlapped"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 1
 """Items that wait while another is worked on."""
+
+
+def overlap_pays(runtime: Runtime) -> bool:
+    """Tell whether a runtime leaves the processor free for reading and writing while it computes.
+
+    One that computes on the processor takes every core already; a third thread on two cores makes one of its
+    threads late and the others wait for that one.
+    """
+    return not runtime.device.lower().startswith("cpu")
 
 
 def overlapped(

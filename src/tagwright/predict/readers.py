@@ -99,7 +99,13 @@ def _is_pipe(path: Path) -> bool:
 
 
 def read_file(
-    path: Path, kind: str | None = None, *, field: str = "text", line: int = 0, offset: int = 0
+    path: Path,
+    kind: str | None = None,
+    *,
+    field: str = "text",
+    line: int = 0,
+    offset: int = 0,
+    opened: Callable[[BinaryIO], object] | None = None,
 ) -> Iterator[Line]:
     """Read a file, packed or not, from its beginning or on from a place where it was left.
 
@@ -116,6 +122,7 @@ def read_file(
         line: how many lines (Parquet: rows) were read: the `last` of the last `Line`.
         offset: the `end` of that `Line`. A plain file is read on from there at once, a packed one is unpacked up
             to there.
+        opened: see `open_unpacked`; not called of Parquet.
 
     Yields:
         What `read_lines` or `read_parquet` does.
@@ -133,7 +140,7 @@ def read_file(
     if line and kind == "conll":
         with open_unpacked(path) as file:
             columns = conll_columns(file)
-    with open_unpacked(path) as file:
+    with open_unpacked(path, opened=opened) as file:
         if offset:
             _skip(file, offset)
         yield from read_lines(
