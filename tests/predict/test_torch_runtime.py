@@ -11,6 +11,7 @@ import transformers
 from torch import nn
 
 from tagwright.predict.runtimes import attention, packed
+from tagwright.predict.runtimes.flat import FlatBatch
 from tagwright.predict.runtimes.torch import TorchRuntime
 from tests.models import LABELS, tiny_model
 
@@ -159,23 +160,27 @@ def test_a_model_that_reads_its_weights_gets_them():
         torch.testing.assert_close(model(rows), expected)
 
 
-def test_scores_out_of_the_exponentials_range_are_attended_to_all_the_same():
+def test_scores_out_of_the_exponentials_range_are_attended_to_all_the_same(monkeypatch):
+    short = attention.short_attention
     query, key, value = torch.randn(3, 4, 2, 9, 16, generator=torch.Generator().manual_seed(0)).unbind()
     keep = torch.ones(4, 1, 1, 9, dtype=torch.bool)
     keep[1, ..., 4:] = False
-    expected = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=keep).transpose(1, 2)
-    found = attention.short_attention(query, key, value, keep, 0.25)
-    torch.testing.assert_close(found, expected)
+    expected = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=keep)
+    torch.testing.assert_close(attention.short_attention(query, key, value, keep, 0.25), expected)
     assert attention.short_attention(query * 1e3, key, value, keep, 0.25) is None
     assert attention.short_attention(query, key, value, torch.zeros_like(keep), 0.25) is None
     model = tiny_model("bert")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("query.weight"):
-                parameter *= 200
-    assert attention.use_short_attention(short := deepcopy(model))
-    for batch in batches(model):
-        assert distance(plain(short, *batch), plain(model, *batch), batch[1]) < 1e-5
+                parameter *= 20
+    rounded = deepcopy(model).to(torch.bfloat16)
+    runtime = TorchRuntime(model, precision="bf16", device="cpu")
+    seen = []
+    monkeypatch.setattr(attention, "short_attention", lambda *parts: seen.append(short(*parts)) or seen[-1])
+    for batch in batches(rounded):
+        assert distance(runtime.logits(*batch), plain(rounded, *batch), batch[1]) < 0.05
+    assert {found is None for found in seen} == {True, False}
 
 
 def test_models_that_do_not_choose_their_attention_stay():
@@ -184,3 +189,30 @@ def test_models_that_do_not_choose_their_attention_stay():
     model.set_attn_implementation("eager")
     assert not attention.use_short_attention(model)
     assert model.config.num_labels == len(LABELS)
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "bert", "roberta", "unigram", "electra", "albert"])
+def test_padding_is_left_out_and_asked_for_where_windows_are_not_seen(kind, monkeypatch):
+    model = build(kind)
+    runtime = TorchRuntime(deepcopy(model), precision="fp32", device="cpu")
+    rows = []
+    runtime._model.get_input_embeddings().register_forward_hook(lambda _, ids, __: rows.append(ids[0].shape))
+    [(input_ids, mask)] = batches(model, [[64, 3, 1, 5, 7, 2, 2, 2, 2]])
+    input_ids[0, 5] = model.config.pad_token_id  # a piece like any other, where it stands in a text
+    expected = plain(model, input_ids, mask)
+    assert distance(runtime.logits(input_ids, mask), expected, mask) < 1e-5
+    assert rows == [(1, 96)]  # 88 pieces
+    monkeypatch.setattr(FlatBatch, "layers", property(lambda self: 0, lambda self, seen: None), raising=False)
+    for _ in range(2):
+        assert distance(runtime.logits(input_ids, mask), expected, mask) < 1e-5
+    assert rows[1:] == [(1, 96), mask.shape, mask.shape]
+
+
+def test_masks_that_do_not_pad_on_the_right_are_kept():
+    model = tiny_model("bert")
+    runtime = TorchRuntime(deepcopy(model), precision="fp32", device="cpu")
+    [(input_ids, mask)] = batches(model, [[9, 4]])
+    for other in (mask[:, ::-1].copy(), 1 - mask):
+        found = runtime.logits(input_ids, other)
+        shown = other * other[:, :1].clip(other.any(1, keepdims=True))
+        assert distance(found, plain(model, input_ids, other), shown) < 1e-5

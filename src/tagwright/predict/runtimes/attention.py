@@ -10,6 +10,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from tagwright.predict.runtimes.flat import FlatBatch
+
 __all__ = ["short_attention", "use_short_attention"]
 
 _NAME = "tagwright"
@@ -59,7 +61,7 @@ def short_attention(
         scale: what scores are multiplied by.
 
     Returns:
-        Shape (windows, pieces, heads, width), or None where the sums are out of range.
+        Shape (windows, heads, pieces, width), or None where the sums are out of range.
     """
     windows, heads, length, width = query.shape
     rows = (windows * heads, length, width)
@@ -72,14 +74,7 @@ def short_attention(
     least, most = torch.aminmax(sums)
     if not (_SAFE[0] < least.item() and most.item() < _SAFE[1]):  # not-a-number is out of range too
         return None
-    mixed = torch.bmm(weights, value.reshape(rows))
-    result = query.new_empty(windows, length, heads, width)
-    torch.div(
-        mixed.view(windows, heads, length, width),
-        sums.view(windows, heads, length, 1),
-        out=result.transpose(1, 2),
-    )
-    return result
+    return torch.bmm(weights, value.reshape(rows)).div_(sums).view(query.shape)
 
 
 def _attend(
@@ -90,38 +85,49 @@ def _attend(
     attention_mask: Tensor | None,
     *,
     scaling: float | None = None,
+    flat_batch: FlatBatch | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Attend as transformers' attention functions do: (windows, heads, pieces, width) in, heads third out."""
+    if flat_batch is not None:
+        flat_batch.layers += 1
+        query, key, value = (flat_batch.padded(states) for states in (query, key, value))
+        attention_mask = flat_batch.keep
+    found = None
+    if _suits(module, query, key, value, attention_mask, **others):
+        found = short_attention(
+            query, key, value, attention_mask, query.shape[-1] ** -0.5 if scaling is None else scaling
+        )
+    if found is None:
+        from transformers import AttentionInterface
+
+        usual = AttentionInterface()["sdpa"]
+        found = usual(module, query, key, value, attention_mask, scaling=scaling, **others)[0].transpose(1, 2)
+    return flat_batch.flat(found) if flat_batch is not None else found.transpose(1, 2), None
+
+
+def _suits(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
     dropout: float = 0.0,
     is_causal: bool | None = None,
     **others: Any,
-) -> tuple[Tensor, None]:
+) -> bool:
+    """Tell whether `short_attention` can take a call and gains by it; in fp32 it does not."""
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    known = not any(other is not None and name not in _HARMLESS for name, other in others.items())
-    if (
-        known
+    return (
+        query.dtype == torch.bfloat16
         and not causal
         and not dropout
         and query.shape == key.shape == value.shape
         and (attention_mask is None or _is_of_keys(attention_mask))
-        and query.shape[0] * query.shape[1] * query.shape[2] ** 2 <= _MOST_SCORES
-    ):
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        found = short_attention(query, key, value, attention_mask, scale)
-        if found is not None:
-            return found, None
-    from transformers import AttentionInterface
-
-    result: tuple[Tensor, None] = AttentionInterface()["sdpa"](
-        module,
-        query,
-        key,
-        value,
-        attention_mask,
-        scaling=scaling,
-        dropout=dropout,
-        is_causal=is_causal,
-        **others,
+        and query.shape[:3].numel() * query.shape[2] <= _MOST_SCORES
+        and not any(other is not None and name not in _HARMLESS for name, other in others.items())
     )
-    return result
 
 
 def _is_of_keys(mask: Tensor) -> bool:

@@ -13,6 +13,7 @@ from tagwright.errors import InputError
 from tagwright.model.bundle import load_model
 from tagwright.model.precision import resolve_precision
 from tagwright.predict.runtimes.attention import use_short_attention
+from tagwright.predict.runtimes.flat import FlatBatch, Positions, is_padded, positions_of
 from tagwright.predict.runtimes.packed import pack_linears
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class TorchRuntime:
     """
 
     name = "torch"
+    _positions: Positions | None = None
 
     def __init__(self, model: PreTrainedModel, *, precision: str = "fp32", device: str | None = None) -> None:
         """Take over a model.
@@ -53,8 +55,8 @@ class TorchRuntime:
         self._model: Any = model.to(self._device).eval()
         if self._device.type == "cpu":
             pack_linears(model)
-            if self.precision == "bf16":
-                use_short_attention(model)
+            if use_short_attention(model):
+                self._positions = positions_of(model.config)
 
     @classmethod
     def load(cls, path: str | Path, *, precision: str = "auto", device: str | None = None) -> TorchRuntime:
@@ -65,6 +67,11 @@ class TorchRuntime:
         """Return the logits of a padded batch; see `Runtime.logits`."""
         try:
             with torch.inference_mode():
+                if self._positions is not None and is_padded(mask := attention_mask != 0):
+                    found = self._without_padding(input_ids, mask, self._positions)
+                    if found is not None:
+                        return found
+                    self._positions = None
                 batch = {
                     "input_ids": torch.from_numpy(input_ids).to(self._device),
                     "attention_mask": torch.from_numpy(attention_mask).to(self._device),
@@ -77,6 +84,16 @@ class TorchRuntime:
                     torch.cuda.empty_cache()
                 raise MemoryError(str(error).splitlines()[0]) from None
             raise
+
+    def _without_padding(
+        self, input_ids: NDArray[np.int64], mask: NDArray[np.bool_], positions: Positions
+    ) -> NDArray[np.float32] | None:
+        """Compute real pieces alone; None where the model hands its attention something else than it should."""
+        batch = FlatBatch(input_ids, mask, positions)
+        logits = self._model(
+            input_ids=batch.input_ids, position_ids=batch.position_ids, flat_batch=batch
+        ).logits
+        return batch.unflattened(logits) if batch.layers == self._model.config.num_hidden_layers else None
 
 
 def _keep_head_in_fp32(model: PreTrainedModel) -> None:
