@@ -50,77 +50,92 @@ def read_sentences(
     if columns is None:
         ahead, columns = _look_ahead(rows)
     sentence = _Sentence(source, longest, most_words)
-    for row in chain(ahead, rows):
-        line = sentence.decode(row)
-        if not line:
-            if not row.too_long and not row.data.strip():
-                if sentence.begin:
-                    yield sentence.close()
-                    sentence = _Sentence(source, longest, most_words)
-            else:  # it is bad, and ends no sentence
-                sentence.add(row, None)
-            continue
-        fields = line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell]
-        if not sentence.begin and _is_aside(line, fields, columns):
-            continue
-        sentence.add(row, fields[0].strip(BLANK))
-        if "\r" in line:  # lines that end in CR alone would all be one, and its words lost
-            sentence.blame(row, "a carriage return stands within the line; end lines with LF")
+    for number, raw, end, cut in chain(ahead, rows):
+        line: str | None = None
+        if cut:
+            sentence.blame(number, too_long("line", longest))
+        else:
+            try:
+                line = raw.decode("utf-8").rstrip(BLANK)
+            except UnicodeDecodeError as error:
+                sentence.blame(number, invalid_utf8(error))
+        sentence.last, sentence.end = number, end
+        if line is None:  # it is bad, and ends no sentence
+            sentence.add(number, raw, None, cut=cut)
+        elif not line:
+            if sentence.begin:
+                yield sentence.close()
+                sentence = _Sentence(source, longest, most_words)
+        elif sentence.begin or not _is_aside(line, columns):
+            if "\r" in line:  # lines that end in CR alone would all be one, and its words lost
+                sentence.blame(number, "a carriage return stands within the line; end lines with LF")
+            sentence.add(number, raw, _first_column(line))
     if sentence.begin:
         yield sentence.close()
+
+
+def _first_column(line: str) -> str:
+    if "\t" in line:
+        return line.partition("\t")[0].strip(BLANK)
+    return line.lstrip(" ").partition(" ")[0]
 
 
 class _Sentence:
     """The lines of a sentence as they come; of one that is too long, the beginning."""
 
+    __slots__ = (
+        "begin",
+        "cut",
+        "end",
+        "error",
+        "last",
+        "longest",
+        "most_words",
+        "raws",
+        "size",
+        "source",
+        "words",
+    )
+
     def __init__(self, source: str, longest: int, most_words: int) -> None:
         self.source = source
         self.longest = longest
         self.most_words = most_words
-        self.begin = self.last = self.end = self.size = 0
+        self.begin = self.last = self.end = 0
+        self.size = -1  # bytes, with a line break between two lines
         self.error: str | None = None
         self.cut = False
         self.raws: list[bytes] = []
         self.words: list[str] = []
 
-    def decode(self, row: RawLine) -> str:
-        """Return the text of a line without blanks at its end; nothing when it is bad."""
-        self.last, self.end = row.number, row.end
-        if row.too_long:
-            self.blame(row, too_long("line", self.longest))
-            return ""
-        try:
-            return row.data.decode("utf-8").rstrip(BLANK)
-        except UnicodeDecodeError as error:
-            self.blame(row, invalid_utf8(error))
-            return ""
-
-    def blame(self, row: RawLine, what: str) -> None:
+    def blame(self, number: int, what: str) -> None:
         """Say what is wrong with a line, unless an earlier one is bad."""
-        self.error = self.error or f"line {row.number}: {what}"
+        self.error = self.error or f"line {number}: {what}"
 
-    def add(self, row: RawLine, word: str | None) -> None:
+    def add(self, number: int, raw: bytes, word: str | None, *, cut: bool = False) -> None:
         """Take a line with its word; None stands for a bad one."""
-        self.begin = self.begin or row.number
+        self.begin = self.begin or number
         if self.cut:
             return
-        self.raws.append(row.data)
-        self.size += len(row.data) + 1
-        self.cut = row.too_long
-        if word is not None:
+        self.raws.append(raw)
+        self.size += len(raw) + 1
+        if word:
             self.words.append(word)
-            if not word:
-                self.blame(row, "the word is empty")
-        if self.size - 1 > self.longest or len(self.words) > self.most_words:
-            what = too_long("sentence", self.longest)
-            if self.size - 1 <= self.longest:
-                what = f"the sentence has more than {self.most_words:,} words"
-            self.error = self.error or f"{what}; end sentences with a blank line"
-            self.cut = True
-        if self.cut:
-            self.raws, self.words = [b"\n".join(self.raws)[:KEPT_BYTES]], []
+        elif word is not None:
+            self.blame(number, "the word is empty")
+        if cut or self.size > self.longest or len(self.words) > self.most_words:
+            self._cut()
+
+    def _cut(self) -> None:
+        what = too_long("sentence", self.longest)
+        if self.size <= self.longest:
+            what = f"the sentence has more than {self.most_words:,} words"
+        self.error = self.error or f"{what}; end sentences with a blank line"
+        self.cut = True
+        self.raws, self.words = [b"\n".join(self.raws)[:KEPT_BYTES]], []
 
     def close(self) -> Line:
+        """Return the sentence, good or bad."""
         words = None if self.error else self.words
         return Line(
             self.source,
@@ -143,8 +158,8 @@ def _look_ahead(rows: Iterator[RawLine]) -> tuple[list[RawLine], int]:
     size = 0
     for row in rows:
         ahead.append(row)
-        size += len(row.data) + 1
-        line = row.data.strip(b" \t")
+        size += len(row[1]) + 1
+        line = row[1].strip(b" \t")
         if line and not line.startswith(b"#"):
             return ahead, 0 if b"\t" in line else len(line.split())
         if size > HEAD_BYTES:
@@ -152,8 +167,9 @@ def _look_ahead(rows: Iterator[RawLine]) -> tuple[list[RawLine], int]:
     return ahead, 0
 
 
-def _is_aside(line: str, fields: list[str], columns: int) -> bool:
+def _is_aside(line: str, columns: int) -> bool:
     """Tell comments and document marks from words; only asked before a sentence's first word."""
     if line == "#" and columns == 1:
         return False
+    fields = line.split("\t") if "\t" in line else [cell for cell in line.split(" ") if cell]
     return fields[0] == "-DOCSTART-" or is_comment(line, fields, columns)

@@ -83,7 +83,10 @@ def _opened(path: str | Path) -> Iterator[Any]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise InputError("there is no such file", where=str(path)) from None
-        raise InputError(f"no Parquet file that can be read: {_first_line(error)}", where=str(path)) from None
+        reason = _first_line(error)
+        if "magic bytes" in reason or "smaller than" in reason or "size is 0" in reason:
+            reason = "it is of another format, or ends early"
+        raise InputError(f"no Parquet file that can be read: {reason}", where=str(path)) from None
     with file:
         yield file
 

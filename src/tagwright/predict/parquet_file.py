@@ -45,7 +45,7 @@ def finish_parquet(part: Path, out: Path, *, made: Mapping[str, str] | None = No
     rows = 0
     try:
         with part.open("rb") as lines, new.open("wb") as file:
-            schema = _schema(pa, several=_names_file(lines)).with_metadata(dict(made or {}))
+            schema = _schema(pa, several=_names_file(lines)).with_metadata(dict(made) if made else None)
             options = {"compression": "zstd", "use_dictionary": ["file", "entities.list.element.label"]}
             with parquet.ParquetWriter(file, schema, **options) as writer:
                 for group in _groups(_batches(pa, schema, lines, part)):

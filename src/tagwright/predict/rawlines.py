@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 __all__ = ["KEPT_BYTES", "LONGEST", "RawLine", "raw_lines"]
 
@@ -14,20 +13,9 @@ KEPT_BYTES = 4096
 BOM = b"\xef\xbb\xbf"
 
 
-class RawLine(NamedTuple):
-    """A line of a file.
-
-    Attributes:
-        number: from 1.
-        data: its bytes without the line break (LF or CRLF); of a line that is too long, the first.
-        end: where the next line begins: bytes from the beginning of the file.
-        too_long: it is longer than the bound.
-    """
-
-    number: int
-    data: bytes
-    end: int
-    too_long: bool
+RawLine = tuple[int, bytes, int, bool]
+"""A line of a file: its number from 1; its bytes without the line break (LF or CRLF); where the next one begins, in
+bytes from the beginning of the file; and whether it is too long, so that its bytes are but the first."""
 
 
 def raw_lines(
@@ -44,26 +32,34 @@ def raw_lines(
         longest: bytes of the longest line that is kept whole; a longer one of a binary file is read piece by
             piece, and never held.
     """
-    readline: Callable[[int], bytes] | None = getattr(lines, "readline", None)
-    pieces = _pieces(readline, longest + 2) if readline is not None else ((line, len(line)) for line in lines)
-    for number, (data, size) in enumerate(pieces, first_line):
-        offset += size
+    found: Callable[[int], bytes] | None = getattr(lines, "readline", None)
+    readline = found or _reader(iter(lines))
+    size = longest + 2  # with its line break
+    number = first_line
+    while data := readline(size):
+        offset += len(data)
+        if len(data) == size and found and not data.endswith(b"\n"):
+            offset += _skip_line(readline)
         data = data.removesuffix(b"\n").removesuffix(b"\r")
         if number == 1:
             data = data.removeprefix(BOM)
         if len(data) > longest:
-            yield RawLine(number, data[: min(KEPT_BYTES, longest)], offset, True)
+            yield number, data[: min(KEPT_BYTES, longest)], offset, True
         else:
-            yield RawLine(number, data, offset, False)
+            yield number, data, offset, False
+        number += 1
 
 
-def _pieces(readline: Callable[[int], bytes], size: int) -> Iterator[tuple[bytes, int]]:
-    """Yield each line, cut at `size` bytes, and how long it is."""
-    while data := readline(size):
-        length = len(data)
-        if length == size and not data.endswith(b"\n"):
-            while rest := readline(1 << 20):
-                length += len(rest)
-                if rest.endswith(b"\n"):
-                    break
-        yield data, length
+def _reader(lines: Iterator[bytes]) -> Callable[[int], bytes]:
+    """Return what reads lines that are there already; none of them is empty."""
+    return lambda size: next(lines, b"")
+
+
+def _skip_line(readline: Callable[[int], bytes]) -> int:
+    """Read to the end of a line, and return how many bytes that was."""
+    length = 0
+    while rest := readline(1 << 20):
+        length += len(rest)
+        if rest.endswith(b"\n"):
+            break
+    return length
