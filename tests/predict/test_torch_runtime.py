@@ -130,8 +130,22 @@ def test_a_torch_without_the_private_operators_computes_with_plain_layers(precis
         assert near < (1e-5 if precision == "fp32" else 0.02)
 
 
+@pytest.mark.parametrize("kind", ["distilbert", "bert", "roberta", "unigram", "electra", "deberta"])
+def test_gelu_goes_with_the_product_before_it(kind):
+    model = build(kind)
+    runtime = TorchRuntime(deepcopy(model), precision="fp32", device="cpu")
+    fused = [
+        layer for layer in runtime._model.modules() if isinstance(layer, packed.PackedLinear) and layer.gelu
+    ]
+    assert len(fused) == 2
+    for layer in fused:
+        assert layer.weight.shape == (64, 32)  # from here on the layer is plain
+    for batch in batches(model):
+        assert distance(runtime.logits(*batch), plain(model, *batch), batch[1]) < 1e-5
+
+
 def test_operators_that_answer_otherwise_are_not_used(monkeypatch):
-    monkeypatch.setattr(packed, "_multiply", lambda rows, weight, bias: rows @ weight.to_dense().T)
+    monkeypatch.setattr(packed, "_multiply", lambda rows, weight, *_, **__: rows @ weight.to_dense().T)
     assert packed.pack_linears(tiny_model()) == 0
 
 
@@ -167,13 +181,15 @@ def test_scores_out_of_the_exponentials_range_are_attended_to_all_the_same(monke
     keep[1, ..., 4:] = False
     expected = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=keep)
     torch.testing.assert_close(attention.short_attention(query, key, value, keep, 0.25), expected)
+    monkeypatch.setattr(attention, "_SCORES_AT_ONCE", 2 * 9 * 9 * 3)
+    torch.testing.assert_close(attention.short_attention(query, key, value, keep, 0.25), expected)
     assert attention.short_attention(query * 1e3, key, value, keep, 0.25) is None
     assert attention.short_attention(query, key, value, torch.zeros_like(keep), 0.25) is None
     model = tiny_model("bert")
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("query.weight"):
-                parameter *= 20
+                parameter *= 4
     rounded = deepcopy(model).to(torch.bfloat16)
     runtime = TorchRuntime(model, precision="bf16", device="cpu")
     seen = []

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["short_attention", "use_short_attention"]
 
 _NAME = "tagwright"
-_MOST_SCORES = 1 << 26  # of a batch, 128 MiB in bf16; longer windows go to PyTorch's own, which holds few
+_FEWEST_PIECES = 24  # of a batch; for fewer, PyTorch's own attention starts sooner
+_MOST_SCORES = 1 << 26  # of a window, 128 MiB in bf16; PyTorch's own holds few at once
+_SCORES_AT_ONCE = 1 << 22  # of some windows, 8 MiB: what the caches hold, and the allocator keeps
 _SAFE = (2.0**-96, 2.0**96)  # sums of exponentials that lose nothing by being too small or too large
 _HARMLESS = frozenset({"sliding_window", "position_ids", "use_cache", "return_dict", "layer_idx"})
 
@@ -63,6 +65,23 @@ def short_attention(
     Returns:
         Shape (windows, heads, pieces, width), or None where the sums are out of range.
     """
+    windows, heads, length, _ = query.shape
+    step = max(1, _SCORES_AT_ONCE // (heads * length * length))
+    parts = []
+    for first in range(0, windows, step):
+        some = slice(first, first + step)
+        part = _attend_unshifted(
+            query[some], key[some], value[some], None if keep is None else keep[some], scale
+        )
+        if part is None:
+            return None
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _attend_unshifted(
+    query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None, scale: float
+) -> Tensor | None:
     windows, heads, length, width = query.shape
     rows = (windows * heads, length, width)
     nothing = query.new_zeros(1, 1, 1)
@@ -125,7 +144,8 @@ def _suits(
         and not dropout
         and query.shape == key.shape == value.shape
         and (attention_mask is None or _is_of_keys(attention_mask))
-        and query.shape[:3].numel() * query.shape[2] <= _MOST_SCORES
+        and query.shape[0] * query.shape[2] >= _FEWEST_PIECES
+        and query.shape[1] * query.shape[2] ** 2 <= _MOST_SCORES
         and not any(other is not None and name not in _HARMLESS for name, other in others.items())
     )
 

@@ -13,17 +13,24 @@ from torch.nn import functional
 __all__ = ["PackedLinear", "pack_linears"]
 
 _ROWS = 2048  # of a batch; oneDNN asks, and packs for any number
+_FAMILIES = ("Bert", "Camembert", "DebertaV2", "Electra", "Roberta", "XLMRoberta")
+_ACTIVATIONS = {
+    ("FFN", "lin1"): "activation",  # of DistilBERT
+    **{(f"{family}Intermediate", "dense"): "intermediate_act_fn" for family in _FAMILIES},
+}
+"""What a class of transformers applies right after a layer: GELU there is computed with the product."""
 
 
 class PackedLinear(nn.Module):
-    """Computes what an `nn.Linear` computes, but for rounding, and holds its weight once, packed.
+    """Computes what an `nn.Linear`, and maybe GELU after it, computes but for rounding; holds the weight packed.
 
     A model that reads the weight itself gets it, and the layer is a plain one from then on. A state dict holds
     what the plain layer's holds.
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, *, gelu: bool = False) -> None:
         super().__init__()
+        self.gelu = gelu
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.bias = linear.bias
         self._packed: Tensor | None = _pack(linear.weight.detach())
@@ -40,8 +47,9 @@ class PackedLinear(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Map (…, inputs) to (…, outputs)."""
         if self._packed is None:
-            return functional.linear(rows, self.weight, self.bias)
-        return _multiply(rows, self._packed, self.bias)
+            plain = functional.linear(rows, self.weight, self.bias)
+            return functional.gelu(plain) if self.gelu else plain
+        return _multiply(rows, self._packed, self.bias, gelu=self.gelu)
 
     def _unpacked(self) -> Tensor:
         if self._plain is not None:
@@ -79,9 +87,14 @@ def pack_linears(model: nn.Module) -> int:
             kind = layer.weight.dtype
             if kind not in packs:
                 packs[kind] = _can_pack(kind)
-            if packs[kind]:
-                setattr(parent, name, PackedLinear(layer))
-                replaced += 1
+            if not packs[kind]:
+                continue
+            activation = _ACTIVATIONS.get((type(parent).__name__, name), "")
+            gelu = _is_gelu(getattr(parent, activation, None))
+            setattr(parent, name, PackedLinear(layer, gelu=gelu))
+            if gelu:
+                setattr(parent, activation, nn.Identity())
+            replaced += 1
     return replaced
 
 
@@ -89,6 +102,15 @@ def _is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
     if type(layer) is not nn.Linear or layer.weight.device.type != "cpu" or layer.weight.numel() == 0:
         return False
     return not (layer._forward_hooks or layer._forward_pre_hooks)
+
+
+def _is_gelu(activation: Any) -> bool:
+    """Tell whether an activation is GELU by the error function, no approximation of it."""
+    from transformers.activations import GELUActivation
+
+    if type(activation) is nn.GELU:
+        return activation.approximate == "none"
+    return type(activation) is GELUActivation and activation.act is functional.gelu
 
 
 def _can_pack(kind: torch.dtype) -> bool:
@@ -103,17 +125,19 @@ def _can_pack(kind: torch.dtype) -> bool:
         with torch.inference_mode():
             packed = _pack(weight)
             found, unpacked = _multiply(rows, packed, bias), packed.to_dense()
+            after = _multiply(rows, packed, bias, gelu=True)
     except (
         AttributeError,
         RuntimeError,
         TypeError,
-    ):  # a missing operator, another signature, a failed kernel
+    ):  # missing, or called otherwise, or no kernel for this CPU
         return False
     expected = functional.linear(rows, weight, bias)
     return (
         found.dtype == kind
         and torch.equal(unpacked, weight)
         and torch.allclose(found.float(), expected.float(), rtol=near, atol=near)
+        and torch.allclose(after.float(), functional.gelu(expected.float()), rtol=near, atol=near)
     )
 
 
@@ -123,6 +147,7 @@ def _pack(weight: Tensor) -> Tensor:
         return reorder(weight, _ROWS)
 
 
-def _multiply(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-    result: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+def _multiply(rows: Tensor, packed: Tensor, bias: Tensor | None, *, gelu: bool = False) -> Tensor:
+    name, kind = ("gelu", "none") if gelu else ("none", "")
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, name, [], kind)
     return result
