@@ -218,8 +218,8 @@ def _arrow_column(examples: Mapping[str, Any], name: str) -> tuple[Any, NDArray[
     """
     if name not in getattr(examples, "keys_to_format", ()):
         return None
-    import pyarrow as pa  # type: ignore[import-untyped]  # it has no stubs
-    import pyarrow.compute as pc  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     column = examples.pa_table[name]  # type: ignore[attr-defined]  # the lazy batch of datasets has it
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)) or not column.num_chunks:

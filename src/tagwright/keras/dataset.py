@@ -160,7 +160,7 @@ def _check_labels(labels: Any, ends: NDArray[np.int64], start: int) -> None:
 
 
 def _list_lengths(column: Any) -> NDArray[np.int64]:
-    import pyarrow.compute as pc  # type: ignore[import-untyped]  # it has no stubs
+    import pyarrow.compute as pc
 
     lengths: NDArray[np.int64] = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
     return lengths
