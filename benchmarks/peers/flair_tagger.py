@@ -16,12 +16,12 @@ from pathlib import Path
 from harness import Answer, Entity, main, read_split, spans
 
 NAMES = ("flair", "torch", "transformers", "tokenizers", "numpy")
-BATCH = 16
+BATCH = 8
 RATE = 2e-4
 MODEL = "final-model.pt"
 
 
-def train(encoder: Path, data: Path, out: Path, epochs: int) -> dict:
+def train(encoder: Path, data: Path, out: Path, epochs: float) -> dict:
     import flair
     import torch
     from flair.data import Corpus, Sentence
@@ -61,7 +61,7 @@ def train(encoder: Path, data: Path, out: Path, epochs: int) -> dict:
         reproject_embeddings=False,
     )
     ModelTrainer(tagger, corpus).fine_tune(
-        out, learning_rate=RATE, mini_batch_size=BATCH, eval_batch_size=32, max_epochs=epochs
+        out, learning_rate=RATE, mini_batch_size=BATCH, eval_batch_size=32, max_epochs=int(epochs)
     )
     return {"library": "Flair", "learning_rate": RATE, "batch": BATCH}
 

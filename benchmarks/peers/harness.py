@@ -92,7 +92,7 @@ def tag(args: argparse.Namespace, load: Callable[[Path], Answer], names: Sequenc
 
 def main(
     doc: str,
-    train: Callable[[Path, Path, Path, int], dict],
+    train: Callable[[Path, Path, Path, float], dict],
     load: Callable[[Path], Answer],
     *,
     names: Sequence[str],
@@ -105,7 +105,7 @@ def main(
     command.add_argument("encoder", type=Path, help="a Hugging Face folder of all-MiniLM-L6-v2 as BERT")
     command.add_argument("data", type=Path, help="the folder with WNUT 17's CoNLL files")
     command.add_argument("model", type=Path, help="where to write the model")
-    command.add_argument("--epochs", type=int, default=epochs)
+    command.add_argument("--epochs", type=float, default=epochs)
     command = commands.add_parser("tag", help="tag and time")
     command.add_argument("model", type=Path)
     command.add_argument("input", type=Path, help='JSON lines {"words": [...]}')

@@ -25,7 +25,7 @@ BATCH = 16
 RATE = 2e-4
 
 
-def train(encoder: Path, data: Path, out: Path, epochs: int) -> dict:
+def train(encoder: Path, data: Path, out: Path, epochs: float) -> dict:
     from datasets import Dataset
     from span_marker import SpanMarkerModel, Trainer
     from transformers import TrainingArguments
