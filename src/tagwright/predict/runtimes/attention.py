@@ -16,6 +16,7 @@ __all__ = ["short_attention", "use_short_attention"]
 
 _NAME = "tagwright"
 _FEWEST_PIECES = 24  # of a batch; for fewer, PyTorch's own attention starts sooner
+_LONGEST_IN_FP32 = 32  # pieces of a window; PyTorch's own attention is the faster one beyond
 _MOST_SCORES = 1 << 26  # of a window, 128 MiB in bf16; PyTorch's own holds few at once
 _SCORES_AT_ONCE = 1 << 22  # of some windows, 8 MiB: what the caches hold, and the allocator keeps
 _SAFE = (2.0**-96, 2.0**96)  # sums of exponentials that lose nothing by being too small or too large
@@ -136,10 +137,10 @@ def _suits(
     is_causal: bool | None = None,
     **others: Any,
 ) -> bool:
-    """Tell whether `short_attention` can take a call and gains by it; in fp32 it does not."""
+    """Tell whether `short_attention` can take a call and gains by it."""
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     return (
-        query.dtype == torch.bfloat16
+        (query.dtype == torch.bfloat16 or query.shape[2] <= _LONGEST_IN_FP32)
         and not causal
         and not dropout
         and query.shape == key.shape == value.shape
