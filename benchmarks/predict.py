@@ -5,8 +5,8 @@
         --peer spacy=ENV/bin/python:MODEL_DIR
 
 Each arm runs in a process of its own, one after another, nothing beside it, with the same number of threads; a round
-runs every arm once, so that a drift of the machine hits all alike. Tagged are the sentences of the test split, and the
-same words as documents of 1 to 3,000 words (predict_data.py). Exports that are not in --export-dir are made there.
+runs every arm once, so that a drift of the machine hits all alike. Tagged are the sentences of the test split, and
+documents of 1 to 3,000 words made of them (predict_data.py). Exports that are not in --export-dir are made there.
 Every result lies in --work as a file; --resume keeps what lies there. How an arm is measured: predicting.py; the arms:
 predict_arms.py; the floor: predict_floor.py.
 """
@@ -32,6 +32,8 @@ from predicting import STARTED
 HERE = Path(__file__).parent
 SETS = ("sentences", "documents")
 VERSIONS = ("torch", "transformers", "tokenizers", "onnxruntime", "openvino", "nncf", "numpy", "tagwright")
+LONGER = 5
+"""Documents are longer than sentences: so many times fewer are tagged one at a time."""
 LIMIT = 900
 """Seconds after which an arm is given up."""
 
@@ -40,6 +42,7 @@ EXPORTS = {
     "onnx-int8": ["--to", "onnx", "--int8"],
     "openvino-fp32": ["--to", "openvino"],
     "openvino-int8": ["--to", "openvino", "--int8"],
+    "openvino-int8-static": ["--to", "openvino", "--int8", "--static"],
 }
 
 
@@ -92,6 +95,7 @@ def arms_of(args: argparse.Namespace) -> list[Arm]:
             ("openvino-fp32", "openvino-fp32"),
             ("openvino-bf16", "openvino-fp32"),
             ("openvino-int8", "openvino-int8"),
+            ("openvino-int8-static", "openvino-int8-static"),
         ):
             name = "Tagwright " + kind.replace("-", " ")
             arms.append(Arm(name, kind, str(args.export_dir / folder), "text"))
@@ -170,8 +174,10 @@ def make_exports(args: argparse.Namespace) -> None:
 def tag(arm: Arm, name: str, out: Path, args: argparse.Namespace, *options: str) -> dict[str, Any]:
     command = [arm.python, str(HERE / "predict_arms.py"), "tag", arm.model]
     command += [str(args.work / f"{name}.jsonl"), str(out), "--arm", arm.kind]
-    command += ["--threads", str(args.threads), "--device", args.device, "--calls", str(args.calls), *options]
-    return call(command + (["--long"] if name == "documents" else []), out, args)
+    long = name == "documents"
+    calls = args.calls // LONGER if long else args.calls
+    command += ["--threads", str(args.threads), "--device", args.device, "--calls", str(calls), *options]
+    return call(command + (["--long"] if long else []), out, args)
 
 
 def rounds(arms: list[Arm], args: argparse.Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -1,8 +1,8 @@
-"""What predict.py tags: the sentences of a data set's test split, and the same words as documents of 1 to 3,000 words.
+"""What predict.py tags: the sentences of a data set's test split, and documents of 1 to 3,000 words made of them.
 
     python benchmarks/predict_data.py ../shared/data/wnut17 FOLDER [--limit N]
 
-Documents are sentences in their order, joined and cut again at lengths that are drawn (seeded, evenly on a logarithmic
+Documents are the first 12,000 words, joined and cut again at lengths that are drawn (seeded, evenly on a logarithmic
 scale, the first two 1 and 3,000) and end late where an entity would be cut. It writes FOLDER/NAME.jsonl with `words`
 and FOLDER/NAME.gold.json with the entities of each, `[start_word, end_word, type]`.
 """
@@ -21,6 +21,7 @@ from tagwright.tags import LabelMap, Scheme
 
 Document = tuple[list[str], list[tuple[int, int, str]]]
 LONGEST = 3000
+WORDS = 12_000
 
 
 def read_sentences(data: str, limit: int | None) -> list[Document]:
@@ -53,14 +54,14 @@ def as_documents(sentences: list[Document], seed: int = 1) -> list[Document]:
         entities += [(done + start, done + end, kind) for start, end, kind in spans]
         done += len(tokens)
     documents: list[Document] = []
-    begin = 0
+    begin, stop = 0, min(WORDS, len(words))
     for length in lengths(seed):
-        end = min(begin + length, len(words))
+        end = min(begin + length, stop)
         end = max([end, *(last for first, last, _ in entities if first < end < last)])
         inside = [(s - begin, e - begin, kind) for s, e, kind in entities if begin <= s < end]
         documents.append((words[begin:end], inside))
         begin = end
-        if begin == len(words):
+        if begin >= stop:
             return documents
     raise AssertionError("unreachable")
 

@@ -16,7 +16,7 @@ BASE = "pipeline, best batch"
 REFERENCES = {"text": "Tagwright torch fp32", "words": "Tagwright torch fp32, words"}
 HEADS = {
     "sentences": "Sentences of the test split",
-    "documents": "The same words as documents of 1 to 3,000 words",
+    "documents": "Documents of 1 to 3,000 words",
 }
 
 
