@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tagwright.cli.options import Precision, Runtime
-from tagwright.errors import InputError, RunError
+from tagwright.errors import InputError, RunError, require
 
 if TYPE_CHECKING:
     from tagwright.predict.files import Summary
@@ -89,6 +89,7 @@ def predict_command(
     """Tag text, line by line: files or stdin in; JSON lines, CoNLL, Parquet or marked text out."""
     from tagwright.predict.files import predict_lines
     from tagwright.predict.inputs import Inputs
+    from tagwright.predict.origin import made_by
     from tagwright.predict.parts import PartFile
     from tagwright.predict.pipeline import overlap_pays
     from tagwright.predict.progress import Meter
@@ -115,9 +116,10 @@ def predict_command(
         size = chunk or _chunk_of(paths)
         begin = time.perf_counter()
         if run is not None:
-            settings = {"--from": source, "--field": field, "--chunk": size, "--to": kind}
+            settings = {"--from": source, "--field": field, "--chunk": size, "--rejects": _shown(rejects)}
+            made = made_by(bundle, tagger, inputs, form, **settings) if inputs.rereadable else {}
             with Meter(inputs) as meter:
-                summary = _into_files(run, bundle, tagger, inputs, form, settings, meter)
+                summary = _into_files(run, tagger, inputs, form, size, made, meter)
             seconds = run.seconds
         else:
             kept = stack.enter_context(PartFile(rejects)) if rejects else None
@@ -140,62 +142,42 @@ def predict_command(
 
 
 def _into_files(
-    run: Run,
-    bundle: Path,
-    tagger: Tagger,
-    inputs: Inputs,
-    form: Format,
-    settings: dict[str, Any],
-    meter: Meter,
+    run: Run, tagger: Tagger, inputs: Inputs, form: Format, chunk: int, made: dict[str, Any], meter: Meter
 ) -> Summary:
     """Tag what is still to be tagged, and move the files to their places."""
     from tagwright.predict.files import Summary, predict_lines
     from tagwright.predict.parquet_file import finish_parquet
     from tagwright.predict.pipeline import overlap_pays
-    from tagwright.predict.resume import made_by
-
-    several = len(inputs.paths) > 1
-    made = {}
-    if inputs.rereadable:
-        settings["--rejects"] = str(run.rejects_path) if run.rejects_path else None
-        settings["the input"] = inputs.marks()
-        if several:
-            settings["the names of the files"] = list(map(str, inputs.paths))
-        if form.name == "label-studio":
-            settings["the name of the bundle"] = _name_of(bundle)
-        made = made_by(bundle, tagger, **settings)
-    run.begin(made, tagger)
-    summary = run.summary or Summary()
 
     def after(done: Summary, place: Place, batch_pieces: int) -> None:
         run.wrote(done, place, batch_pieces)
         meter.show(done)
 
+    run.begin(made, tagger)
+    inputs.place = run.place
+    summary = run.summary or Summary()
+    kept = f"in {run.out.path}{'; go on with --resume' if made else ''}"
     try:
         if not run.finished:
-            inputs.place = run.place
             summary = predict_lines(
                 tagger,
                 inputs,
                 run.out,
                 form=form,
-                chunk=settings["--chunk"],
+                chunk=chunk,
                 rejects=run.rejects,
-                several=several,
+                several=len(inputs.paths) > 1,
                 summary=run.summary,
                 after=after,
-                overlap=settings["--chunk"] > 1 and overlap_pays(tagger.runtime),
+                overlap=chunk > 1 and overlap_pays(tagger.runtime),
             )
     except RunError as error:
-        if error.where == str(run.out.path):
+        if error.where == str(run.out.path) or not run.holds_answers:
             raise
-        mend = f"{error.mend}; the answers so far are in {run.out.path}"
+        mend = "; ".join(filter(None, [error.mend, f"the answers so far are {kept}"]))
         raise RunError(error.what, where=error.where, mend=mend) from error
     except KeyboardInterrupt as error:
-        if not run.summary and not run.out.size > len(form.begin):
-            raise
-        on = "; go on with --resume" if made else ""
-        raise KeyboardInterrupt(f"{error}; they are in {run.out.path}{on}") from None
+        raise KeyboardInterrupt(f"{error}; they are {kept}" if run.holds_answers else str(error)) from None
     run.finish(finish_parquet if form.name == "parquet" else None)
     return summary
 
@@ -214,10 +196,12 @@ def _check_run(inputs: Inputs, target: str, out: Path | None, *, resume: bool, o
         inputs.marks()
     if target == "parquet" and (out is None or part_of(out) == out):
         raise InputError("Parquet is written to a file alone", mend="name one with -o")
+    if target == "parquet":
+        require("pyarrow", "parquet")
 
 
-def _name_of(bundle: Path) -> str:
-    return bundle.resolve().name or "tagwright"
+def _shown(path: Path | None) -> str | None:
+    return os.path.realpath(path) if path is not None else None
 
 
 def _format(target: str, terminal: bool, bundle: Path, tagger: Tagger, *, several: bool) -> Format:
@@ -226,7 +210,7 @@ def _format(target: str, terminal: bool, bundle: Path, tagger: Tagger, *, severa
 
     if target == "text" and terminal:
         return coloured_format(tagger.labels.types)
-    return format_named(target, several=several, types=tagger.labels.types, model=_name_of(bundle))
+    return format_named(target, several=several, types=tagger.labels.types, model=bundle.resolve().name)
 
 
 def _check_outputs(paths: list[Path], out: Path | None, rejects: Path | None) -> None:

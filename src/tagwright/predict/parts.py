@@ -137,8 +137,8 @@ class PartFile:
         self.close()
 
     def remove(self) -> None:
-        """Remove the part, if it is one."""
-        if self.is_file:
+        """Remove the part, if it is one and still held."""
+        if self.is_file and self._fd >= 0:
             self._try(lambda: self.path.unlink(missing_ok=True))
 
     def close(self) -> None:

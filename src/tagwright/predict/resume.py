@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields
-from importlib import metadata
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import tagwright
 from tagwright.errors import InputError, RunError
 from tagwright.predict.files import Summary
 from tagwright.predict.inputs import Place
+from tagwright.predict.journal import read_journal, refused, write_journal
+from tagwright.predict.origin import difference
 from tagwright.predict.parts import PartFile, part_of, real_path
 from tagwright.predict.tagger import Tagger
 
-__all__ = ["Run", "is_done", "made_by"]
+__all__ = ["Run", "is_done"]
 
-VERSION = 1
 SECONDS = 1.0
 """At most so much work is done again after a kill or a loss of power."""
-
-_PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
-_MODEL_FILES = (".json", ".safetensors", ".bin", ".onnx", ".data", ".xml", ".txt", ".model")
-_BLOCK = 1 << 20
 
 
 class Run:
@@ -42,7 +34,6 @@ class Run:
     Attributes:
         out: the file of the answers.
         rejects: the file of bad lines, if there is one to be written.
-        rejects_path: its place.
         summary: what was done before, to be counted on; None for a run from the start.
         place: where to read on.
         finished: all is written, and only has to be moved to its place.
@@ -67,12 +58,12 @@ class Run:
         self.summary: Summary | None = None
         self.place = Place()
         self.finished = False
-        self.rejects_path = real_path(rejects) if rejects is not None else None
         self._path = part_of(out).with_name(part_of(out).name + ".json")
         self._found: dict[str, Any] = {}
         self._begin = self._synced = time.monotonic()
         self._seconds = 0.0
         self._made: dict[str, Any] = {}
+        self._begun = self._wrote = False
         self._state: dict[str, Any] = {}
         self.out = PartFile(out)
         self.rejects: PartFile | None = None
@@ -91,9 +82,9 @@ class Run:
                 )
             if rejects is not None and not (self._found.get("finished") and not part_of(rejects).exists()):
                 self.rejects = PartFile(rejects)
-            if self._found:
-                self._check_parts()
         except BaseException:
+            if not self.out.size and not self._path.exists():
+                self.out.remove()
             self.close()
             raise
 
@@ -105,14 +96,12 @@ class Run:
     ) -> None:
         """Note how far the files reach, and let go of them."""
         try:
-            if self._state:
-                self._sync()
+            self._sync()
+            self._leave_nothing()
         except RunError:
             if error is None:
                 raise  # else the first error is the one to be told
         finally:
-            if not self._found and not self._state and not self.out.size:
-                self.out.remove()  # nothing was done
             self.close()
 
     @property
@@ -120,18 +109,24 @@ class Run:
         """How long the run has taken, what was done before it was stopped included."""
         return self._seconds + time.monotonic() - self._begin
 
+    @property
+    def holds_answers(self) -> bool:
+        """Whether anything was done, by this run or the one before it."""
+        return self._wrote or self.summary is not None
+
     def begin(self, made: Mapping[str, Any], tagger: Tagger) -> None:
         """Start writing, from the beginning or where the journal says.
 
         Args:
-            made: what the bytes depend on; see `made_by`. Without it no journal is kept.
+            made: what the bytes depend on; see `tagwright.predict.origin.made_by`. Without it no journal is kept.
             tagger: what tags; gets the size of batches that the run had come down to.
 
         Raises:
-            InputError: the run was begun with something else.
+            InputError: the run was begun with something else, or its files are not as it left them.
         """
         if self._found:
             self._check_same(made)
+            self._check_parts()
             found = self._found
             tagger.batch_pieces = found["batch_pieces"]
             self.place = Place(**found["place"])
@@ -145,6 +140,10 @@ class Run:
                 part.keep(0)
         self._made = dict(made)
         self._begin = time.monotonic()
+        self._begun = True
+        self._note(self.summary or Summary(), self.place, tagger.batch_pieces)
+        if not self._found:
+            self._sync()
 
     def wrote(self, summary: Summary, place: Place, batch_pieces: int) -> None:
         """Take down what has been written; it reaches the disk now and then.
@@ -154,14 +153,8 @@ class Run:
             place: where the input of the next chunk begins.
             batch_pieces: the budget of batches at that place.
         """
-        if not self._made or not self.out.is_file:
-            return
-        self._state = {
-            "place": place._asdict(),
-            "batch_pieces": batch_pieces,
-            "summary": asdict(summary),
-            "sizes": [self.out.size, self.rejects.size if self.rejects else 0],
-        }
+        self._wrote = True
+        self._note(summary, place, batch_pieces)
         if time.monotonic() - self._synced >= SECONDS:
             self._sync()
 
@@ -180,9 +173,11 @@ class Run:
         if self.rejects is not None:
             self.rejects.sync()
             self.rejects.finish()
+            self.rejects = None
         self.out.sync()
         self.out.finish(convert)
         self._path.unlink(missing_ok=True)
+        self._wrote = True
 
     def close(self) -> None:
         """Let go of the files; what is in them stays."""
@@ -190,8 +185,30 @@ class Run:
             if part is not None:
                 part.close()
 
+    def _note(self, summary: Summary, place: Place, batch_pieces: int) -> None:
+        if self._made and self.out.is_file:
+            self._state = {
+                "place": place._asdict(),
+                "batch_pieces": batch_pieces,
+                "summary": asdict(summary),
+                "sizes": [self.out.size, self.rejects.size if self.rejects else 0],
+            }
+
+    def _leave_nothing(self) -> None:
+        """Remove what holds nothing."""
+        if self.rejects is not None and not self._begun and not self.rejects.size:
+            self.rejects.remove()
+        if not self.holds_answers and (self._begun or not self.out.size):
+            self.out.remove()
+            if self.rejects is not None:
+                self.rejects.remove()
+            if self.out.is_file:
+                self._path.unlink(missing_ok=True)
+
     def _sync(self) -> None:
         """Bring the files to the disk, and then the journal."""
+        if not self._state:
+            return
         parts = [self.out, self.rejects]
         for part in filter(None, parts):
             part.sync()
@@ -199,68 +216,36 @@ class Run:
             {"size": size, "tail": part.tail(size)} if part is not None and part.is_file else None
             for part, size in zip(parts, self._state["sizes"], strict=True)
         ]
-        record = {
-            "version": VERSION,
-            "finished": self._state.get("finished", False),
-            "seconds": round(self.seconds, 3),
-            "place": self._state["place"],
-            "batch_pieces": self._state["batch_pieces"],
-            "out": ends[0],
-            "rejects": ends[1],
-            "summary": self._state["summary"],
-            "made": self._made,
-        }
-        beside = self._path.with_name(self._path.name + ".new")
-        try:
-            with beside.open("w", encoding="utf-8") as file:
-                json.dump(record, file, ensure_ascii=True, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self._path)
-            _sync_folder(self._path.parent)
-        except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
-            raise RunError(f"cannot be written: {error.strerror or error}", where=str(self._path)) from error
+        write_journal(
+            self._path,
+            {
+                "finished": self._state.get("finished", False),
+                "seconds": round(self.seconds, 3),
+                "place": self._state["place"],
+                "batch_pieces": self._state["batch_pieces"],
+                "out": ends[0],
+                "rejects": ends[1],
+                "summary": self._state["summary"],
+                "made": self._made,
+            },
+        )
         self._synced = time.monotonic()
 
     def _read(self) -> dict[str, Any]:
-        """Return the journal, checked; an empty one where nothing was done yet."""
-        try:
-            found = json.loads(self._path.read_bytes())
-        except FileNotFoundError:
+        """Return the journal; an empty one where nothing was done yet."""
+        found = read_journal(self._path)
+        if found is None:
             if not self.out.size:
                 return {}
             raise InputError(
                 "there is no journal of the run that wrote it",
                 where=str(self.out.path),
                 mend="start again: --overwrite in place of --resume",
-            ) from None
-        except ValueError:
-            raise self._damaged() from None
-        try:
-            if found["version"] != VERSION:
-                raise self._refused(f"another version of Tagwright wrote it ({found['version']})")
-            names = {field.name for field in fields(Summary)}
-            Place(**found["place"])
-            whole = (
-                isinstance(found["made"], dict)
-                and type(found["batch_pieces"]) is int
-                and found["batch_pieces"] > 0
-                and all(type(count) is int and count >= 0 for count in found["place"].values())
-                and set(found["summary"]) == names
-                and all(_is_end(found[name]) for name in ("out", "rejects"))
-                and found["out"] is not None
             )
-            self._seconds = float(found["seconds"])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            whole = False
-        if not whole:
-            raise self._damaged()
-        self.summary = Summary(**found["summary"])
-        self.finished = found["finished"] is True
-        result: dict[str, Any] = found
-        return result
+        self.summary = Summary(**found["summary"]) if found["summary"]["lines"] else None
+        self.finished = found["finished"]
+        self._seconds = found["seconds"]
+        return found
 
     def _check_parts(self) -> None:
         """Refuse parts that are not those of which the journal speaks."""
@@ -285,17 +270,7 @@ class Run:
         before = self._found["made"]
         for name in {**before, **made}:
             if before.get(name) != made.get(name):
-                raise self._refused(_difference(name, before.get(name), made.get(name)))
-
-    def _damaged(self) -> InputError:
-        return self._refused("the journal is damaged")
-
-    def _refused(self, what: str) -> InputError:
-        return InputError(
-            what,
-            where=str(self._path),
-            mend="finish the run as it was begun, or start again: --overwrite in place of --resume",
-        )
+                raise refused(self._path, difference(name, before.get(name), made.get(name)))
 
 
 def is_done(out: Path) -> bool:
@@ -307,88 +282,3 @@ def is_done(out: Path) -> bool:
         missing_ok=True
     )  # the last step, where a run was cut off before it
     return True
-
-
-def made_by(bundle: str | Path, tagger: Tagger, **settings: Any) -> dict[str, Any]:
-    """Return what the bytes of a run depend on, as JSON would give it back.
-
-    Args:
-        bundle: the bundle's folder.
-        tagger: the tagger of it.
-        **settings: what else there is, by the name under which a difference is told.
-    """
-    runtime = tagger.runtime
-    package = _PACKAGES.get(runtime.name, runtime.name)
-    try:
-        version = metadata.version(package)
-    except metadata.PackageNotFoundError:
-        version = ""
-    made = {
-        "Tagwright": tagwright.__version__,
-        "the bundle": _fingerprint(Path(bundle)),
-        "the runtime": f"{runtime.name} ({package} {version})" if version else runtime.name,
-        "the precision": runtime.precision,
-        "the device": runtime.device,
-        "the budget of a batch": tagger.batch_pieces,
-        "the least scores": tagger.thresholds,
-        **settings,
-    }
-    result: dict[str, Any] = json.loads(json.dumps(made))
-    return result
-
-
-def _difference(name: str, before: Any, now: Any) -> str:
-    if isinstance(before, dict) and isinstance(now, dict) and name == "the bundle":
-        file = next(file for file in sorted({**before, **now}) if before.get(file) != now.get(file))
-        return f"{file} of the bundle is not the one that the run was begun with"
-    if name == "the input":
-        return _input_difference(before or [], now or [])
-    shown = [json.dumps(value, ensure_ascii=False) for value in (before, now)]
-    return f"{name} was {shown[0]} when the run was begun, and is {shown[1]}"
-
-
-def _input_difference(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> str:
-    paths = [[mark["path"] for mark in marks] for marks in (before, now)]
-    if paths[0] != paths[1]:
-        return f"the run was begun on {', '.join(paths[0])}, and now it is {', '.join(paths[1])}"
-    changed = next(new["path"] for old, new in zip(before, now, strict=True) if old != new)
-    return f"{changed} has changed since the run was begun"
-
-
-def _is_end(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, dict)
-        and type(value.get("size")) is int
-        and value["size"] >= 0
-        and isinstance(value.get("tail"), str)
-    )
-
-
-def _fingerprint(bundle: Path) -> dict[str, str]:
-    """Return the size and a hash of each file that a bundle's answers depend on.
-
-    Of large files the beginning, the end and blocks between are read: training changes weights everywhere.
-    """
-    found = {}
-    for path in sorted(bundle.iterdir()):
-        if path.suffix in _MODEL_FILES and path.is_file():
-            size = path.stat().st_size
-            sha = hashlib.sha256()
-            with path.open("rb") as file:
-                for place in range(0, size, max(_BLOCK, size // 16)):
-                    file.seek(place)
-                    sha.update(file.read(_BLOCK))
-                file.seek(max(0, size - _BLOCK))
-                sha.update(file.read())
-            found[path.name] = f"{size} {sha.hexdigest()[:32]}"
-    return found
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a loss of power, where the system lets a folder be synced."""
-    with suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

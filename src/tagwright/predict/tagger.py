@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
@@ -16,9 +16,11 @@ from tagwright.encode.windows import Encoded, encode_words
 from tagwright.encode.words import check_splitter, split_words
 from tagwright.errors import InputError
 from tagwright.model.bundle import BundleMeta, load_tokenizer, read_meta
-from tagwright.predict.decoding import WordTags, span_scores, tag_words, tempered, word_log_probabilities
+from tagwright.predict.decoding import WordTags, tag_words, tempered, word_log_probabilities
+from tagwright.predict.pipeline import Stoppable, overlap_pays, overlapped
+from tagwright.predict.predictions import predictions
 from tagwright.predict.runtimes import Runtime, load_runtime
-from tagwright.predict.sentences import checked_words, place_words
+from tagwright.predict.sentences import checked_words
 from tagwright.predict.thresholds import as_array, chosen_thresholds, notice_of_precision
 from tagwright.records import Entity, Prediction, Sentence
 
@@ -141,7 +143,8 @@ class Tagger:
         For every entity, `text[entity.start:entity.end] == entity.text`.
         """
         if isinstance(texts, str):
-            return list(next(self.stream([texts])).entities)
+            [prediction] = self._predict([self.split(texts)])
+            return list(prediction.entities)
         return [list(prediction.entities) for prediction in self.stream(texts)]
 
     def tag(self, words: Sequence[str]) -> list[str]:
@@ -171,12 +174,26 @@ class Tagger:
         )
 
     def stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
-        """Split and tag texts, a chunk at a time, as they are asked for."""
+        """Split and tag texts, a chunk at a time, as they are asked for.
+
+        On a GPU the next chunks are read while one is computed, in a thread that ends with the iterator.
+        """
         if isinstance(texts, str):
             raise InputError("one text was given, not several", mend="put it in a list")
         numbered = (self.split(text, str(number)) for number, text in enumerate(texts, 1))
-        for chunk in sentence_chunks(numbered):
-            yield from self._predict(chunk)
+        prepared = (self.prepare(chunk) for chunk in sentence_chunks(numbered))
+        with closing(self._computed(prepared)) as computed:
+            for chunk, tagged in computed:
+                yield from self.finish(chunk, tagged)
+
+    def _computed(self, chunks: Iterable[Prepared]) -> Generator[tuple[Prepared, WordTags], None, None]:
+        if overlap_pays(self.runtime):
+            yield from overlapped(
+                chunks, lambda chunk, stop: self.compute(chunk, runtime=Stoppable(self.runtime, stop))
+            )
+        else:
+            for chunk in chunks:
+                yield chunk, self.compute(chunk)
 
     def predict_sentences(self, sentences: Iterable[Sentence]) -> list[Prediction]:
         """Tag sentences; where they have `text`, `starts` and `ends`, offsets count in that text."""
@@ -271,39 +288,7 @@ class Tagger:
     def finish(self, prepared: Prepared, tagged: WordTags) -> Iterator[Prediction]:
         """Make the predictions of sentences out of their tags, one at a time."""
         self.dropped_entities += tagged.dropped_entities
-        sentences, encoded = prepared.sentences, prepared.encoded
-        spans = self.labels.spans(tagged.ids, encoded.word_offsets)
-        borders = np.searchsorted(spans.starts, encoded.word_offsets).tolist()
-        tags = [self.labels.names[position] for position in tagged.ids.tolist()]
-        scores = tagged.probabilities.tolist()
-        entity_scores = span_scores(tagged.probabilities, spans).tolist()
-        cut = np.concatenate(([0], np.cumsum(encoded.word_positions < 0)))
-        lost = np.diff(cut[encoded.word_offsets]).tolist()
-        places = zip(spans.types.tolist(), spans.starts.tolist(), spans.ends.tolist(), strict=True)
-        found = list(zip(places, entity_scores, strict=True))
-        for number, (first, last) in enumerate(pairwise(encoded.word_offsets.tolist())):
-            text, starts, ends = place_words(sentences[number])
-            entities = [
-                Entity(
-                    label=self.labels.types[kind],
-                    start=starts[start - first],
-                    end=ends[end - 1 - first],
-                    word_start=start - first,
-                    word_end=end - first,
-                    text=text[starts[start - first] : ends[end - 1 - first]],
-                    score=score,
-                )
-                for (kind, start, end), score in found[borders[number] : borders[number + 1]]
-            ]
-            yield Prediction(
-                words=sentences[number].tokens,
-                starts=starts,
-                ends=ends,
-                tags=tags[first:last],
-                scores=scores[first:last],
-                entities=entities,
-                lost_words=lost[number],
-            )
+        yield from predictions(prepared.sentences, prepared.encoded, tagged, self.labels)
 
 
 def _check_budget(batch_pieces: int | None) -> None:

@@ -1,0 +1,61 @@
+"""Tags to predictions: words, places, scores and entities of each sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from tagwright.encode.windows import Encoded
+from tagwright.predict.decoding import WordTags, span_scores
+from tagwright.predict.sentences import place_words
+from tagwright.records import Entity, Prediction, Sentence
+from tagwright.tags import LabelMap
+
+__all__ = ["predictions"]
+
+
+def predictions(
+    sentences: Sequence[Sentence], encoded: Encoded, tagged: WordTags, labels: LabelMap
+) -> Iterator[Prediction]:
+    """Make the predictions of sentences out of their tags, one at a time.
+
+    Args:
+        sentences: what was tagged.
+        encoded: their pieces.
+        tagged: the tags of their words.
+        labels: the label map of the tags.
+    """
+    spans = labels.spans(tagged.ids, encoded.word_offsets)
+    borders = np.searchsorted(spans.starts, encoded.word_offsets).tolist()
+    tags = [labels.names[position] for position in tagged.ids.tolist()]
+    scores = tagged.probabilities.tolist()
+    entity_scores = span_scores(tagged.probabilities, spans).tolist()
+    cut = np.concatenate(([0], np.cumsum(encoded.word_positions < 0)))
+    lost = np.diff(cut[encoded.word_offsets]).tolist()
+    places = zip(spans.types.tolist(), spans.starts.tolist(), spans.ends.tolist(), strict=True)
+    found = list(zip(places, entity_scores, strict=True))
+    for number, (first, last) in enumerate(pairwise(encoded.word_offsets.tolist())):
+        text, starts, ends = place_words(sentences[number])
+        entities = [
+            Entity(
+                label=labels.types[kind],
+                start=starts[start - first],
+                end=ends[end - 1 - first],
+                word_start=start - first,
+                word_end=end - first,
+                text=text[starts[start - first] : ends[end - 1 - first]],
+                score=score,
+            )
+            for (kind, start, end), score in found[borders[number] : borders[number + 1]]
+        ]
+        yield Prediction(
+            words=sentences[number].tokens,
+            starts=starts,
+            ends=ends,
+            tags=tags[first:last],
+            scores=scores[first:last],
+            entities=entities,
+            lost_words=lost[number],
+        )
