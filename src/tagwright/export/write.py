@@ -212,7 +212,7 @@ def _write(
         else:
             openvino.convert(graph, file)
     if graph != file:
-        for left in part.glob(f"{graph.name}*"):
+        for left in part.glob(f"{graph.stem}*"):
             left.unlink()
     for found in sorted(source.iterdir()):
         if found.is_file() and found.name.startswith(_COPIED):
