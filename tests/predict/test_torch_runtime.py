@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from copy import deepcopy
 
 import numpy as np
@@ -160,6 +161,19 @@ class Reader(nn.Module):
 
     def forward(self, rows):
         return self.hooked(self.again(self.shared(rows @ self.read.weight.T))) + self.read(rows)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("plain_again", [False, True])
+def test_a_runtime_can_be_copied(plain_again, precision):
+    model = tiny_model("roberta")
+    runtime = TorchRuntime(deepcopy(model), precision=precision, device="cpu")
+    layers = [layer for layer in runtime._model.modules() if isinstance(layer, packed.PackedLinear)]
+    if plain_again:
+        assert all(layer.weight.ndim == 2 for layer in layers)
+    [batch] = batches(model, [[9, 4]])
+    for copy in (deepcopy(runtime), pickle.loads(pickle.dumps(runtime))):
+        assert copy.logits(*batch).tobytes() == runtime.logits(*batch).tobytes()
 
 
 def test_a_model_that_reads_its_weights_gets_them():

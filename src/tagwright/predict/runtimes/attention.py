@@ -35,16 +35,13 @@ def use_short_attention(model: PreTrainedModel) -> bool:
     """
     from transformers import AttentionInterface, AttentionMaskInterface
 
-    if (
-        getattr(model.config, "_attn_implementation", None) != "sdpa"
-        or not model._can_set_attn_implementation()
-    ):
+    if getattr(model.config, "_attn_implementation", None) != "sdpa":
         return False
     if _NAME not in AttentionInterface():
         AttentionInterface.register(_NAME, _attend)
         AttentionMaskInterface.register(_NAME, _mask)
     model.set_attn_implementation(_NAME)
-    return True
+    return bool(model.config._attn_implementation == _NAME)
 
 
 def short_attention(
@@ -164,14 +161,13 @@ def _mask(
     **others: Any,
 ) -> Tensor | None:
     """Make the mask of the keys, (windows, 1, 1, pieces), where nothing but padding is masked."""
-    from transformers import AttentionMaskInterface
-    from transformers.masking_utils import bidirectional_mask_function
+    from transformers import AttentionMaskInterface, masking_utils
 
     if (
-        mask_function is bidirectional_mask_function
+        mask_function is getattr(masking_utils, "bidirectional_mask_function", None)
         and attention_mask is not None
         and attention_mask.ndim == 2
-        and attention_mask.shape[1] == others["kv_length"] == others["q_length"]
+        and attention_mask.shape[1] == others.get("kv_length") == others.get("q_length")
         and allow_is_bidirectional_skip
         and not use_vmap
     ):

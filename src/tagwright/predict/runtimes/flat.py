@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,17 +33,21 @@ def positions_of(config: Any) -> Positions | None:
     if getattr(config, "position_embedding_type", None) not in (None, "absolute"):
         return None
     if config.model_type in _FROM_ZERO:
-        return lambda ids: np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+        return _from_zero
     if config.model_type in _AFTER_PADDING:
-        padding: int = config.pad_token_id
-
-        def after_padding(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-            shown = ids != padding
-            numbers: NDArray[np.int64] = np.cumsum(shown, axis=1) * shown + padding
-            return numbers
-
-        return after_padding
+        return partial(_after_padding, padding=config.pad_token_id)
     return None
+
+
+def _from_zero(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+
+
+def _after_padding(ids: NDArray[np.int64], padding: int) -> NDArray[np.int64]:
+    """Count from the number after the padding piece's; that piece itself, wherever it stands, is not counted."""
+    shown = ids != padding
+    numbers: NDArray[np.int64] = np.cumsum(shown, axis=1) * shown + padding
+    return numbers
 
 
 def is_padded(mask: NDArray[np.bool_]) -> bool:

@@ -51,6 +51,16 @@ class PackedLinear(nn.Module):
             return functional.gelu(plain) if self.gelu else plain
         return _multiply(rows, self._packed, self.bias, gelu=self.gelu)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give a copy the plain weight, for it to pack; packed ones cannot be copied."""
+        return {**self.__dict__, "_packed": None, "_plain": self._unpacked(), "packs": self._plain is None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        packs = state.pop("packs")
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        if packs and self._plain is not None:
+            self._packed, self._plain = _pack(self._plain), None
+
     def _unpacked(self) -> Tensor:
         if self._plain is not None:
             return self._plain

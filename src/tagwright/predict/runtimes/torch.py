@@ -101,7 +101,11 @@ def _keep_head_in_fp32(model: PreTrainedModel) -> None:
         head = getattr(model, name, None)
         if isinstance(head, torch.nn.Linear):
             head.float()
-            head.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(), *inputs[1:]))
+            head.register_forward_pre_hook(_in_fp32)
+
+
+def _in_fp32(_: torch.nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return inputs[0].float(), *inputs[1:]
 
 
 def _device(name: str | None) -> torch.device:
