@@ -4,6 +4,8 @@ import io
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tagwright.errors import InputError
 from tagwright.predict.files import predict_lines
@@ -301,3 +303,49 @@ def test_an_interrupt_leaves_whole_lines(tagger):
     with pytest.raises(KeyboardInterrupt, match="stopped after 4 lines"):
         predict_lines(tagger, read_lines(source(), "f", "text"), out, form=format_named("jsonl"), chunk=2)
     assert [json.loads(line)["line"] for line in out.getvalue().splitlines()] == [1, 2, 3, 4]
+
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from([b"", b"\xff", TEXT.encode(), b"the " * 90, "😀 Jeff\u2028Bezos".encode()]),
+        st.text(alphabet="Jeff Bezos😀.\t", max_size=40).map(str.encode),
+    ),
+    max_size=16,
+)
+
+
+def entities(out):
+    """The answers without what stands beside them in a batch: places and types, no scores."""
+    found = {}
+    for line in out.split("\n")[:-1]:  # not splitlines, which cuts at U+2028
+        record = json.loads(line)
+        places = [[e["label"], e["start"], e["end"], e["text"]] for e in record.get("entities", [])]
+        found[record["line"]] = (record.get("text"), places, record.get("error"))
+    return found
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(rows=LINES, cut=st.integers(0, 16), chunks=st.tuples(st.integers(2, 20), st.integers(2, 20)))
+def test_chunks_halves_and_threads_change_no_answer(tagger, rows, cut, chunks):
+    """The tiny model's scores are far apart; near-ties of trained ones are counted elsewhere."""
+    rows = [row.replace(b"\n", b" ") for row in rows]
+    whole, _ = predict(tagger, read(b"".join(row + b"\n" for row in rows)), chunk=chunks[0])
+    other, _ = predict(tagger, read(b"".join(row + b"\n" for row in rows)), chunk=chunks[1])
+    assert entities(whole) == entities(other)
+    beside, _ = predict(tagger, read(b"".join(row + b"\n" for row in rows)), chunk=chunks[0], overlap=True)
+    assert beside == whole
+    halves = [b"".join(row + b"\n" for row in half) for half in (rows[:cut], rows[cut:])]
+    first, second = (entities(predict(tagger, read(half), chunk=chunks[0])[0]) for half in halves)
+    joined = first | {number + len(rows[:cut]): answer for number, answer in second.items()}
+    assert joined == entities(whole)
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(rows=LINES, seed=st.randoms(use_true_random=False))
+def test_order_changes_no_answer(tagger, rows, seed):
+    rows = [row.replace(b"\n", b" ") for row in rows]
+    order = list(range(len(rows)))
+    seed.shuffle(order)
+    plain = entities(predict(tagger, read(b"".join(row + b"\n" for row in rows)))[0])
+    mixed = entities(predict(tagger, read(b"".join(rows[place] + b"\n" for place in order)))[0])
+    assert mixed == {number: plain[place + 1] for number, place in enumerate(order, 1)}
