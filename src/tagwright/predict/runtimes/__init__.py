@@ -84,12 +84,10 @@ def load_runtime(
         runtime = held
     _check_suits(path, meta, held, runtime, precision)
     if runtime == "onnx":
-        require("onnxruntime", "onnx")
         from tagwright.predict.runtimes.onnx import OnnxRuntime
 
         return OnnxRuntime.load(path, precision=precision, device=device, meta=meta)
     if runtime == "openvino":
-        require("openvino", "openvino")
         from tagwright.predict.runtimes.openvino import OpenVinoRuntime
 
         return OpenVinoRuntime.load(path, precision=precision, device=device, meta=meta)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import os
+from pathlib import Path
 
 __all__ = ["usable_cores"]
 
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
 
 def usable_cores() -> int:
-    """Return the number of cores: `OMP_NUM_THREADS` where it is set, else those that the process may run on."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
+    """Return the number of cores: `OMP_NUM_THREADS` where it is set, else those that the process may run on.
+
+    What a container's processor quota forbids counts as not there: more threads than that are stopped by turns.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if asked.isdecimal() and int(asked):
         return int(asked)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(cores, _quota() or cores))
+
+
+def _quota() -> int | None:
+    try:
+        allowed, period = _QUOTA.read_text(encoding="ascii").split()
+        return math.ceil(int(allowed) / int(period))
+    except (OSError, ValueError, ZeroDivisionError):  # no quota ("max"), or another system
+        return None

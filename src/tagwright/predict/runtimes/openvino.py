@@ -1,68 +1,155 @@
-"""Exported graphs on OpenVINO."""
+"""OpenVINO: exported models on Intel's and other x86 CPUs, in fp32, bf16 or int8."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from tagwright.errors import InputError
 from tagwright.model.bundle import EXPORTED, BundleMeta, held_for
+from tagwright.model.huggingface import first_line
 from tagwright.predict.runtimes.cores import usable_cores
+from tagwright.predict.runtimes.signature import INPUTS, OUTPUT, Port, check_labels, check_signature
+from tagwright.predict.runtimes.unreported import require_unreported
 
 __all__ = ["OpenVinoRuntime"]
 
+openvino: Any = require_unreported("openvino", "openvino")
+
+KEPT_SHAPES = 256
+"""Shapes of batches whose kernels are kept, about 0.7 MB each; by default it is 5,000."""
+
+_TYPES = {"i64": "int64", "i32": "int32", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_MEMORY = re.compile(r"bad_alloc|bad allocation|out of memory|failed to allocate", re.IGNORECASE)
+
 
 class OpenVinoRuntime:
-    """Computes logits with OpenVINO: in fp32 or bf16, or in int8 as the graph was made.
+    """Computes logits with OpenVINO.
 
-    See `tagwright.predict.runtimes.Runtime`.
+    In int8, whatever is not int8 runs in bf16 where the CPU is fast at it, and activations are quantised in the
+    groups that were measured at the export.
     """
 
     name = "openvino"
 
-    def __init__(self, compiled: Any, *, precision: str, device: str) -> None:
-        self._request = compiled.create_infer_request()
-        self.precision = precision
-        self.device = device
-        self.batch_pieces = 2048
+    def __init__(
+        self,
+        file: str | Path,
+        *,
+        labels: int,
+        precision: str = "auto",
+        group_size: int = 0,
+        device: str | None = None,
+    ) -> None:
+        """Load a model and compile it.
+
+        Args:
+            file: OpenVINO's `.xml`, with the `.bin` beside it, or an ONNX file.
+            labels: how many labels it has logits for.
+            precision: `fp32`, `bf16`, `int8` (the file's weights are), or `auto`: bf16 where it is fast.
+            group_size: activations that share a scale where int8 quantises them as they come; 0 for not at all.
+            device: `cpu`, or another of OpenVINO's devices, such as `GPU`; None is `cpu`.
+
+        Raises:
+            InputError: the file is damaged or another model's, or there is no such device or precision.
+        """
+        self._where = str(file)
+        self._labels = labels
+        core = openvino.Core()
+        self.device = (device or "cpu").lower()
+        name = _device(core, self.device)
+        capable = "BF16" in core.get_property(name, "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and not capable:
+            raise InputError("this machine does not compute bf16 in OpenVINO", mend="name fp32 or auto")
+        self.precision = ("bf16" if capable else "fp32") if precision == "auto" else precision
+        hint = self.precision if self.precision != "int8" else "bf16" if capable else "fp32"
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[hint]}
+        if name == "CPU":
+            settings |= {
+                "INFERENCE_NUM_THREADS": usable_cores(),
+                "ENABLE_CPU_PINNING": False,  # two processes would be pinned to the same cores
+                "DYNAMIC_QUANTIZATION_GROUP_SIZE": group_size if self.precision == "int8" else 0,
+                "CPU_RUNTIME_CACHE_CAPACITY": KEPT_SHAPES,
+            }
+        # As for torch: larger batches fall out of a CPU's caches.
+        self.batch_pieces = 2048 if name == "CPU" else 65536
+        try:
+            model = core.read_model(self._where)
+            check_signature(
+                self._where,
+                [_port(port) for port in model.inputs],
+                [_port(port) for port in model.outputs],
+                labels,
+            )
+            self._request = core.compile_model(model, name, settings).create_infer_request()
+        except RuntimeError as error:
+            reason = _reason(error)
+            if _MEMORY.search(str(error)):
+                raise MemoryError(reason) from None
+            raise InputError(f"the model cannot be loaded: {reason}", where=self._where) from None
+        self._lock = Lock()
 
     @classmethod
     def load(
-        cls, path: str | Path, *, precision: str = "auto", device: str | None = None, meta: BundleMeta
+        cls, path: str | Path, *, meta: BundleMeta, precision: str = "auto", device: str | None = None
     ) -> OpenVinoRuntime:
-        """Open the graph of an exported bundle."""
-        core = openvino.Core()
-        name = (device or "cpu").upper()
-        if name not in core.available_devices:
-            raise InputError(
-                f"openvino has no device {device!r} here; it has {', '.join(core.available_devices)}",
-                mend="name cpu",
-            )
-        fast = "BF16" in core.get_property(name, "OPTIMIZATION_CAPABILITIES")
-        int8 = meta.export.get("precision") == "int8"
-        if precision == "auto":
-            precision = "int8" if int8 else "bf16" if fast else "fp32"
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": usable_cores(),
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" or (int8 and fast) else "f32",
-        }
-        if int8 and meta.export.get("group_size"):
-            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = str(meta.export["group_size"])
-        file = Path(path) / EXPORTED[held_for(path, meta)]
-        try:
-            compiled = core.compile_model(core.read_model(str(file)), name, settings)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise InputError(f"the graph cannot be loaded: {reason}", where=str(file)) from None
-        return cls(compiled, precision=precision, device=device or "cpu")
+        """Load the model of a bundle."""
+        if meta.export.get("precision") == "int8":
+            precision = "int8"
+        return cls(
+            Path(path) / EXPORTED[held_for(path, meta)],
+            labels=len(meta.labels),
+            precision=precision,
+            group_size=meta.export.get("group_size", 0),
+            device=device,
+        )
 
     def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the logits of a padded batch; see `Runtime.logits`."""
-        results = self._request.infer({"input_ids": input_ids, "attention_mask": attention_mask})
-        logits: NDArray[np.float32] = results["logits"].copy()  # the next batch overwrites it
+        batch = dict(zip(INPUTS, (input_ids, attention_mask), strict=True))
+        try:
+            with self._lock:  # a request does one thing at a time
+                # The inputs are lent; the outputs are copied, or the next call would write over them.
+                logits: NDArray[np.float32] = self._request.infer(
+                    batch, share_inputs=True, share_outputs=False
+                )[OUTPUT]
+        except RuntimeError as error:
+            if _MEMORY.search(str(error)):
+                raise MemoryError(_reason(error)) from None
+            raise
+        check_labels(self._where, logits.shape[-1], self._labels)
         return logits
+
+
+def _device(core: Any, device: str) -> str:
+    if device == "cpu":  # asking what else there is takes as long as loading drivers takes
+        return "CPU"
+    there = {name.lower(): name for name in core.available_devices}
+    if device not in there:
+        raise InputError(f"there is no device {device!r} here", mend=f"name one of {', '.join(there)}")
+    return str(there[device])
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says without the lines that say where in OpenVINO's source it was raised."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+    return said[0] if said else first_line(error)
+
+
+def _port(port: Any) -> Port:
+    names = port.get_names()
+    wanted = [name for name in (*INPUTS, OUTPUT) if name in names]
+    name = wanted[0] if wanted else min(names, default=port.get_node().get_friendly_name())
+    kind = port.get_element_type().get_type_name()
+    shape = port.get_partial_shape()
+    if shape.rank.is_dynamic:
+        return Port(name, _TYPES.get(kind, kind), None)
+    sizes = tuple(None if size.is_dynamic else size.get_length() for size in shape)
+    return Port(name, _TYPES.get(kind, kind), sizes)
