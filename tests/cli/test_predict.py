@@ -116,6 +116,49 @@ def test_a_packed_file_that_ends_early_loses_nothing_before(call, tmp_path, endi
     assert (tmp_path / "out.jsonl.part").read_text() == out
 
 
+def test_parquet_in_and_out(call, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(
+        pa.table({"body": ["Jeff Bezos", None, TEXT], "id": [7, 8, 9]}), tmp_path / "a.parquet"
+    )
+    arguments = [tmp_path / "a.parquet", "--field", "body"]
+    code, out, err = call(*arguments)
+    assert (code, [record["id"] for record in records(out)]) == (0, [7, 8, 9])
+    assert records(out)[1]["error"] == "'body' is null"
+    assert call(*arguments, "-o", tmp_path / "o.parquet")[0] == 0
+    rows = parquet.read_table(tmp_path / "o.parquet").to_pylist()
+    assert [row["text"] for row in rows] == ["Jeff Bezos", None, TEXT]
+    assert [entity["text"] for entity in rows[2]["entities"]] == [
+        entity["text"] for entity in records(out)[2]["entities"]
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "o.parquet"]
+    for place in ([], ["-o", "/dev/null"]):
+        code, _, err = call(*arguments, "--to", "parquet", *place)
+        assert (code, "Parquet is written to a file alone; name one with -o" in err) == (2, True)
+
+
+def test_annotation_tools(call, bundle, tmp_path):
+    (tmp_path / "a").write_bytes(f"{TEXT}\n\xff\nJeff\n".encode("latin-1"))
+    code, out, _ = call(tmp_path / "a", "--to", "label-studio")
+    assert code == 0
+    tasks = json.loads(out)
+    assert [task["data"]["line"] for task in tasks] == [1, 3]
+    assert {task["predictions"][0]["model_version"] for task in tasks} == {bundle.name}
+    code, out, _ = call(tmp_path / "a", "--to", "doccano")
+    assert [record["text"] for record in records(out)] == [TEXT, "Jeff"]
+
+
+def test_the_runtime_is_told_and_one_that_does_not_suit_is_refused(call, tmp_path):
+    (tmp_path / "a").write_text("Jeff\n")
+    for asked in ([], ["--runtime", "torch"]):
+        code, _, err = call(tmp_path / "a", *asked, "--precision", "fp32")
+        assert (code, err.endswith(" words/s; torch, fp32)\n")) == (0, True)
+    code, _, err = call(tmp_path / "a", "--runtime", "openvino")
+    assert (code, err.count("\n"), "the bundle holds weights, which run on torch" in err) == (2, 1, True)
+
+
 def test_a_packed_output_or_archive_is_refused(call, tmp_path):
     code, _, err = call("-o", tmp_path / "out.jsonl.gz", stdin=b"a")
     assert (code, "--out is written as it is, not packed; leave its last ending out" in err) == (2, True)
