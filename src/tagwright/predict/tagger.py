@@ -99,16 +99,18 @@ class Tagger:
 
         Args:
             path: the folder.
-            runtime: `torch`; `auto` takes the fastest that is installed.
-            precision: `fp32`, the reference; `bf16`; `auto` takes bf16 where the device computes it fast.
-            device: `cpu`, `cuda` or `cuda:N`; None takes CUDA if it is there.
+            runtime: `torch`, `onnx` or `openvino`; `auto` takes the one that the folder's files are for.
+            precision: `fp32`, the reference; `bf16`; `int8`, where it was exported so; `auto` takes int8 where the
+                folder holds it, and else bf16 where the runtime computes it fast on the device.
+            device: `cpu`, `cuda` or `cuda:N`, or another that the runtime knows; None takes CUDA if it is there.
             batch_pieces: pieces in a batch, padding included; None is what suits the device.
             thresholds: drop entities whose score lies under the bundle's threshold of their type, if it has any.
             min_score: drop entities whose score, in 0..1, lies under this, whatever their type.
             meta: what the folder says of itself, where it was read already.
 
         Raises:
-            InputError: the folder is no bundle, is damaged, or a name or number is wrong.
+            InputError: the folder is no bundle, is damaged, was made for another runtime or precision, or a name or
+                number is wrong.
             MissingExtraError: the runtime is not installed.
         """
         _check_budget(batch_pieces)
@@ -128,7 +130,7 @@ class Tagger:
                 mend="its tagwright.json is damaged, or made by a newer Tagwright",
             ) from None
         table = PieceTable(load_tokenizer(path))
-        loaded = load_runtime(path, runtime=runtime, precision=precision, device=device)
+        loaded = load_runtime(path, runtime=runtime, precision=precision, device=device, meta=meta)
         if differs := notice_of_precision(path, meta, loaded.precision):
             _log.warning("%s", differs)
         return cls(loaded, table, meta, batch_pieces=batch_pieces, thresholds=thresholds, min_score=min_score)
