@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from predict_table import tables
+from predict_table import last_line, tables
 from predicting import STARTED
 
 HERE = Path(__file__).parent
@@ -139,7 +140,7 @@ def call(command: list[str], out: Path, args: argparse.Namespace) -> dict[str, A
             errors="replace",
             timeout=LIMIT,
         )
-        error = None if out.exists() and not done.returncode else done.stdout.strip()[-2000:]
+        error = None if out.exists() and not done.returncode else done.stdout.strip()[-8000:]
     except subprocess.TimeoutExpired:
         error = f"took longer than {LIMIT} s"
     except OSError as failed:
@@ -147,9 +148,7 @@ def call(command: list[str], out: Path, args: argparse.Namespace) -> dict[str, A
     if error is not None:
         out.write_text(json.dumps({"error": error or "it wrote nothing"}), encoding="utf-8")
     made = json.loads(out.read_text(encoding="utf-8"))
-    said = (
-        f"failed: {(error.splitlines() or ['?'])[-1]}" if error is not None else made.get("words_per_second")
-    )
+    said = f"failed: {last_line(error)}" if error is not None else made.get("words_per_second")
     if isinstance(said, float):
         said = f"{said:,.0f} words/s"
     elif said is None:
@@ -218,7 +217,7 @@ def head(args: argparse.Namespace) -> str:
     return (
         f"{date.today()}. {os.cpu_count()} CPUs ({cpu}), {args.threads} threads, device {args.device}, "
         f"OMP_WAIT_POLICY {waiting}. Python {platform.python_version()}, {', '.join(versions)}. "
-        f"`python {' '.join(sys.argv)}`"
+        f"`{shlex.join(['python', *sys.argv])}`"
     )
 
 

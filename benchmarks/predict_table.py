@@ -41,6 +41,10 @@ def f1(gold: set[Any], found: set[Any]) -> float:
     return 2 * len(gold & found) / max(1, len(gold) + len(found))
 
 
+def last_line(error: str) -> str:
+    return (error.splitlines() or [""])[-1][:200]
+
+
 def quantiles(values: list[float]) -> str:
     """p50 / p99, the nearest rank."""
     if not values:
@@ -75,7 +79,7 @@ def table(name: str, arms: list[Arm], rows: dict[str, list[dict[str, Any]]], flo
         some = good[arm.name]
         bad = [row for row in rows[arm.name] if "error" in row]
         if bad:
-            why = bad[0]["error"].splitlines()[-1]
+            why = last_line(bad[0]["error"])
             failed.append(f"{arm.name}: failed in {len(bad)} of {len(rows[arm.name])} rounds: {why}")
         if not some:
             continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def main() -> None:
         for name in ("torch", "transformers", "onnxruntime", "openvino", "tagwright")
     )
     print(f"{date.today()}  {os.cpu_count()} CPUs  Python {sys.version.split()[0]}, {versions}")
-    print(f"`python {' '.join(sys.argv)}`\n")
+    print(f"`{shlex.join(['python', *sys.argv])}`\n")
     print("| | seconds, median | least to most | times `python -c pass` | runs |\n|---|---|---|---|---|")
     base = statistics.median(seconds[names[0]])
     for name, taken in seconds.items():

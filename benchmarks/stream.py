@@ -17,6 +17,7 @@ import hashlib
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -46,8 +47,9 @@ class Sample(NamedTuple):
 def tiny_bundle(folder: Path) -> Path:
     """A tiny model whose random weights find an entity in every tenth word or so, not in every second."""
     sys.path.insert(0, str(ROOT))
-    from tagwright.model.bundle import BundleMeta, save_bundle
     from tests.models import LABELS, tiny_model, tiny_tokenizer
+
+    from tagwright.model.bundle import BundleMeta, save_bundle
 
     model = tiny_model()
     model.classifier.bias.data[0] += OUTSIDE
@@ -180,7 +182,7 @@ def main() -> None:
     tiny = args.bundle == "tiny"
     bundle = tiny_bundle(args.work / "tiny") if tiny else Path(args.bundle)
     size, lines, words = write_text(source, args.data, args.megabytes, same=args.same)
-    print(f"{date.today()}  {os.cpu_count()} CPUs  `python {' '.join(sys.argv)}`")
+    print(f"{date.today()}  {os.cpu_count()} CPUs  `{shlex.join(['python', *sys.argv])}`")
     print(f"model: {'tiny, random weights: its words/s are no real model’s' if tiny else args.bundle}")
     print(f"text: {size:,} bytes, {lines:,} lines, {words:,} words", flush=True)
 
