@@ -26,7 +26,9 @@ KEPT_SHAPES = 256
 
 _TYPES = {"i64": "int64", "i32": "int32", "f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
-_MEMORY = re.compile(r"bad_alloc|bad allocation|out of memory|failed to allocate", re.IGNORECASE)
+_MEMORY = re.compile(
+    r".*(bad_alloc|bad allocation|out of memory|failed to allocate|can't alloc).*", re.IGNORECASE
+)
 
 
 class OpenVinoRuntime:
@@ -79,6 +81,7 @@ class OpenVinoRuntime:
             }
         # As for torch: larger batches fall out of a CPU's caches.
         self.batch_pieces = 2048 if name == "CPU" else 65536
+        _check_xml(Path(file))
         try:
             model = core.read_model(self._where)
             check_signature(
@@ -89,10 +92,8 @@ class OpenVinoRuntime:
             )
             self._request = core.compile_model(model, name, settings).create_infer_request()
         except RuntimeError as error:
-            reason = _reason(error)
-            if _MEMORY.search(str(error)):
-                raise MemoryError(reason) from None
-            raise InputError(f"the model cannot be loaded: {reason}", where=self._where) from None
+            _raise_for_memory(error)
+            raise InputError(f"the model cannot be loaded: {_reason(error)}", where=self._where) from None
         self._lock = Lock()
 
     @classmethod
@@ -120,11 +121,25 @@ class OpenVinoRuntime:
                     batch, share_inputs=True, share_outputs=False
                 )[OUTPUT]
         except RuntimeError as error:
-            if _MEMORY.search(str(error)):
-                raise MemoryError(_reason(error)) from None
+            _raise_for_memory(error)
             raise
         check_labels(self._where, logits.shape[-1], self._labels)
         return logits
+
+
+def _check_xml(file: Path) -> None:
+    """Refuse what is no XML: it would be taken for the formats of other libraries, which print what they make of it."""
+    if file.suffix != ".xml":
+        return
+    try:
+        with file.open("rb") as opened:
+            begin = opened.read(64).lstrip()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", where=str(file)) from None
+    if not begin.startswith(b"<"):
+        raise InputError(
+            "the model cannot be loaded: it is no XML", where=str(file), mend="copy the bundle again"
+        )
 
 
 def _device(core: Any, device: str) -> str:
@@ -134,6 +149,11 @@ def _device(core: Any, device: str) -> str:
     if device not in there:
         raise InputError(f"there is no device {device!r} here", mend=f"name one of {', '.join(there)}")
     return str(there[device])
+
+
+def _raise_for_memory(error: RuntimeError) -> None:
+    if found := _MEMORY.search(str(error)):
+        raise MemoryError(found[0].strip()) from None
 
 
 def _reason(error: Exception) -> str:

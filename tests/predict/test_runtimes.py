@@ -1,0 +1,337 @@
+"""Runtimes refuse what they would answer wrongly, say so in a line, and give up on nothing but memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tagwright.errors import InputError, MissingExtraError
+from tagwright.model.bundle import load_model, read_meta
+from tagwright.predict.runtimes import cores, load_runtime
+from tagwright.predict.runtimes.signature import Port, check_signature
+from tagwright.predict.tagger import Tagger
+from tests.models import TEXT, tiny_bundle
+from tests.predict.exported import needs_runtimes, onnx_bundle, openvino_bundle, write_graph_of
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> Path:
+    return tiny_bundle(tmp_path_factory.mktemp("bundle") / "run")
+
+
+@pytest.fixture(scope="module")
+def graph(bundle, tmp_path_factory) -> Path:
+    return write_graph_of(bundle, tmp_path_factory.mktemp("graph") / "graph.onnx")
+
+
+@pytest.fixture(scope="module")
+def onnx(bundle, graph, tmp_path_factory) -> Path:
+    return onnx_bundle(tmp_path_factory.mktemp("onnx") / "bundle", bundle, graph)
+
+
+@pytest.fixture(scope="module")
+def openvino(bundle, graph, tmp_path_factory) -> Path:
+    return openvino_bundle(tmp_path_factory.mktemp("openvino") / "bundle", bundle, graph)
+
+
+def copied(bundle: Path, folder: Path, **export) -> Path:
+    """Copy an exported bundle and change what it says of itself."""
+    shutil.copytree(bundle, folder)
+    record = json.loads((folder / "tagwright.json").read_text())
+    record["export"] |= export
+    (folder / "tagwright.json").write_text(json.dumps(record))
+    return folder
+
+
+# A runtime or a precision that does not suit the folder
+
+
+def test_weights_run_on_torch_alone(bundle):
+    for runtime in ("onnx", "openvino"):
+        with pytest.raises(InputError) as caught:
+            load_runtime(bundle, runtime=runtime)
+        assert str(caught.value) == (
+            f"{bundle}: the bundle holds weights, which run on torch, not on {runtime}; "
+            f"tagwright export {bundle} --to {runtime} -o DIR"
+        )
+    with pytest.raises(
+        InputError, match=r"torch does not compute a bundle with weights in int8; .*--int8 -o DIR"
+    ):
+        load_runtime(bundle, precision="int8")
+
+
+@needs_runtimes
+@pytest.mark.parametrize(
+    ("kind", "export", "options", "message"),
+    [
+        (
+            "onnx",
+            {},
+            {"runtime": "torch"},
+            "was exported for onnx in fp32, and does not run on torch; name --runtime onnx",
+        ),
+        ("openvino", {}, {"runtime": "onnx"}, "was exported for openvino in fp32, and does not run on onnx"),
+        (
+            "onnx",
+            {"precision": "int8"},
+            {"runtime": "openvino"},
+            "was exported for onnx in int8, and does not run on open",
+        ),
+        (
+            "onnx",
+            {},
+            {"precision": "bf16"},
+            "onnx does not compute an export in fp32 in bf16; name fp32; bf16 runs on",
+        ),
+        (
+            "onnx",
+            {},
+            {"precision": "int8"},
+            "onnx does not compute an export in fp32 in int8; name fp32, or make it",
+        ),
+        (
+            "openvino",
+            {},
+            {"precision": "int8"},
+            "in int8; name fp32 or bf16, or make it: tagwright export BUNDLE --to",
+        ),
+        ("openvino", {"precision": "int8"}, {"precision": "bf16"}, "an export in int8 in bf16; name int8"),
+        ("onnx", {"precision": "int8"}, {"precision": "fp32"}, "name int8, or export it without --int8"),
+        ("onnx", {}, {"device": "abacus"}, "there is no device 'abacus' here; name one of "),
+        ("onnx", {}, {"device": "cuda:99"}, "there is no device 'cuda:99' here"),
+        ("openvino", {}, {"device": "cuda"}, "there is no device 'cuda' here; name one of cpu"),
+    ],
+)
+def test_what_does_not_suit_an_export_is_refused(request, tmp_path, kind, export, options, message):
+    folder = copied(request.getfixturevalue(kind), tmp_path / "bundle", **export)
+    with pytest.raises(InputError) as caught:
+        load_runtime(folder, **options)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@needs_runtimes
+def test_precision_device_and_runtime_are_said(onnx, openvino):
+    runtime = load_runtime(onnx)
+    assert (runtime.name, runtime.precision, runtime.device) == ("onnx", "fp32", "cpu")
+    assert load_runtime(onnx, device="CPUExecutionProvider").device == "cpuexecutionprovider"
+    runtime = load_runtime(openvino, precision="fp32")
+    assert (runtime.name, runtime.precision, runtime.device) == ("openvino", "fp32", "cpu")
+    assert load_runtime(openvino).precision in ("fp32", "bf16")
+    assert load_runtime(onnx, runtime="openvino", precision="fp32").name == "openvino"
+
+
+@needs_runtimes
+def test_a_missing_library_is_named_with_its_extra(onnx, openvino, monkeypatch):
+    for name, folder in (("onnx", onnx), ("openvino", openvino)):
+        module = {"onnx": "onnxruntime"}.get(name, name)
+        monkeypatch.setitem(sys.modules, module, None)
+        monkeypatch.delitem(sys.modules, f"tagwright.predict.runtimes.{name}", raising=False)
+        with pytest.raises(
+            MissingExtraError, match=rf"{module} is not installed; pip install 'tagwright\[{name}\]'"
+        ):
+            load_runtime(folder)
+
+
+@needs_runtimes
+@pytest.mark.parametrize(
+    ("export", "size"), [({}, 0), ({"precision": "int8"}, 0), ({"precision": "int8", "group_size": 64}, 64)]
+)
+def test_openvino_runs_as_was_measured(openvino, tmp_path, export, size):
+    runtime = load_runtime(copied(openvino, tmp_path / "bundle", **export))
+    compiled = runtime._request.get_compiled_model()
+    assert compiled.get_property("DYNAMIC_QUANTIZATION_GROUP_SIZE") == size
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
+    assert runtime.precision == export.get("precision", runtime.precision)
+
+
+# A folder that is not whole
+
+
+@needs_runtimes
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("onnx", "model.onnx"), ("openvino", "openvino_model.xml"), ("openvino", "openvino_model.bin")],
+)
+def test_a_copy_that_broke_off_is_named(request, tmp_path, kind, name):
+    folder = copied(request.getfixturevalue(kind), tmp_path / "bundle")
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:-10])
+    with pytest.raises(
+        InputError, match=rf"{name}: the model's file has [\d,]+ bytes instead of {len(whole):,}; copy"
+    ):
+        Tagger.load(folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name} is missing; copy the bundle again, whole"):
+        Tagger.load(folder)
+
+
+@needs_runtimes
+@pytest.mark.parametrize(("kind", "name"), [("onnx", "model.onnx"), ("openvino", "openvino_model.xml")])
+@pytest.mark.parametrize("kept", [0, 1500])
+def test_a_damaged_model_is_one_line(request, tmp_path, capfd, kind, name, kept):
+    folder = copied(request.getfixturevalue(kind), tmp_path / "bundle")
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:kept] + b"x" * (len(whole) - kept))
+    with pytest.raises(InputError, match=rf"{name}: the model cannot be loaded: ") as caught:
+        Tagger.load(folder)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@needs_runtimes
+def test_training_on_an_export_says_that_it_holds_no_weights(onnx):
+    with pytest.raises(
+        InputError, match="it was exported for onnx and holds no weights; name the bundle that it"
+    ):
+        load_model(onnx)
+
+
+@needs_runtimes
+def test_a_plain_folder_with_a_graph_is_opened(onnx, tmp_path):
+    folder = copied(onnx, tmp_path / "bundle")
+    (folder / "tagwright.json").unlink()
+    assert read_meta(folder).notices
+    assert Tagger.load(folder).runtime.name == "onnx"
+
+
+# A model of another make
+
+MASK = Port("attention_mask", "int64", (None, None))
+IDS = Port("input_ids", "int64", (None, None))
+LOGITS = Port("logits", "float32", (None, None, 3))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "message"),
+    [
+        ([MASK], [LOGITS], "the model has no input input_ids; it has attention_mask (int64; any, any)"),
+        ([IDS, MASK], [], "the model has no output logits; it has none"),
+        (
+            [IDS, MASK, Port("token_type_ids", "int64", None)],
+            [LOGITS],
+            "inputs that are not given: token_type_ids (int64)",
+        ),
+        (
+            [Port("input_ids", "int32", (None, None)), MASK],
+            [LOGITS],
+            "input input_ids (int32; any, any) is not int64",
+        ),
+        ([IDS, MASK], [Port("logits", "float16", None)], "output logits (float16) is not float32"),
+        (
+            [IDS, Port("attention_mask", "int64", (1, 128))],
+            [LOGITS],
+            "(int64; 1, 128) is not of any size (windows, pieces)",
+        ),
+        ([IDS, MASK], [Port("logits", "float32", (None, 3))], "is not of any size (windows, pieces, labels)"),
+        (
+            [IDS, MASK],
+            [Port("logits", "float32", (None, None, 9))],
+            "gives 9 logits a piece and the bundle has 3 labels",
+        ),
+    ],
+)
+def test_another_signature_is_refused(inputs, outputs, message):
+    with pytest.raises(InputError) as caught:
+        check_signature("model.onnx", inputs, outputs, 3)
+    assert message in str(caught.value)
+
+
+def test_dimensions_that_are_free_will_do():
+    check_signature(
+        "x", [MASK, IDS], [Port("hidden", "float32", None), Port("logits", "float32", (None,) * 3)], 3
+    )
+
+
+@needs_runtimes
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_the_graph_of_another_bundle_is_refused(bundle, tmp_path, runtime):
+    from onnx import TensorProto, helper, save
+
+    def save_graph(file, labels):
+        make = helper.make_tensor_value_info
+        free = make("logits", TensorProto.FLOAT, ["w", "p", labels])
+        one = helper.make_tensor("one", TensorProto.FLOAT, [1, 1, 4], np.ones(4, np.float32))
+        axes = helper.make_tensor("axes", TensorProto.INT64, [1], [2])
+        nodes = [
+            helper.make_node("Add", ["input_ids", "attention_mask"], ["sum"]),
+            helper.make_node("Cast", ["sum"], ["real"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["real", "axes"], ["wide"]),
+            helper.make_node("Mul", ["wide", "one"], ["logits"]),
+        ]
+        inputs = [make(name, TensorProto.INT64, ["w", "p"]) for name in ("input_ids", "attention_mask")]
+        graph = helper.make_graph(nodes, "g", inputs, [free], [one, axes])
+        save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)
+        return file
+
+    folder = onnx_bundle(tmp_path / "four", bundle, save_graph(tmp_path / "four.onnx", 4))
+    with pytest.raises(
+        InputError, match=r"model\.onnx: the model gives 4 logits a piece and the bundle has 13 labels"
+    ):
+        load_runtime(folder, runtime=runtime)
+    folder = onnx_bundle(tmp_path / "free", bundle, save_graph(tmp_path / "free.onnx", "labels"))
+    with pytest.raises(
+        InputError, match=r"model\.onnx: the model gives 4 logits a piece and the bundle has 13 labels"
+    ):
+        Tagger.load(folder, runtime=runtime)(TEXT)
+
+
+# Memory and cores
+
+SCARCE = """
+import resource, sys
+import numpy as np
+import tagwright as tw
+from tagwright.predict.runtimes import load_runtime
+
+runtime = load_runtime(sys.argv[1], precision="fp32")
+runtime.logits(*[np.ones((1, 64), dtype=np.int64)] * 2)
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + (200 << 20),) * 2)
+try:
+    runtime.logits(*[np.ones((60000, 64), dtype=np.int64)] * 2)
+except MemoryError as error:
+    print("MemoryError", str(error).count(chr(10)), runtime.logits(*[np.ones((4, 64), dtype=np.int64)] * 2).shape)
+"""
+
+
+@needs_runtimes
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_a_batch_that_does_not_fit_is_a_memory_error(request, kind):
+    done = subprocess.run(
+        [sys.executable, "-c", SCARCE, request.getfixturevalue(kind)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert (done.stdout, done.stderr) == ("MemoryError 0 (4, 64, 13)\n", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "quota", "expected"),
+    [
+        (None, None, 6),
+        ("3", None, 3),
+        ("3,1", "max 100000", 3),
+        ("many", "150000 100000", 2),
+        (None, "50000 100000", 1),
+        ("0", "x", 6),
+    ],
+)
+def test_cores_that_may_be_used(tmp_path, monkeypatch, asked, quota, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setattr(cores, "_QUOTA", tmp_path / "cpu.max")
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota + "\n")
+    assert cores.usable_cores() == expected
