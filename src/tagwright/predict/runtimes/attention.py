@@ -20,7 +20,9 @@ _LONGEST_IN_FP32 = 32  # pieces of a window; PyTorch's own attention is the fast
 _MOST_SCORES = 1 << 26  # of a window, 128 MiB in bf16; PyTorch's own holds few at once
 _SCORES_AT_ONCE = 1 << 22  # of some windows, 8 MiB: what the caches hold, and the allocator keeps
 _SAFE = (2.0**-96, 2.0**96)  # sums of exponentials that lose nothing by being too small or too large
-_HARMLESS = frozenset({"sliding_window", "position_ids", "use_cache", "return_dict", "layer_idx"})
+_HARMLESS = frozenset(
+    {"deterministic", "sliding_window", "position_ids", "use_cache", "return_dict", "layer_idx"}
+)
 
 
 def use_short_attention(model: PreTrainedModel) -> bool:
@@ -57,7 +59,8 @@ def short_attention(
         query: shape (windows, heads, pieces, width).
         key: the same.
         value: the same.
-        keep: bool, shape (windows, 1, 1, pieces): the keys to look at; None for all.
+        keep: bool, shape (windows, 1, 1 or pieces, pieces): the keys to look at, maybe each piece's own; None for
+            all.
         scale: what scores are multiplied by.
 
     Returns:
@@ -141,15 +144,11 @@ def _suits(
         and not causal
         and not dropout
         and query.shape == key.shape == value.shape
-        and (attention_mask is None or _is_of_keys(attention_mask))
+        and (attention_mask is None or (attention_mask.dtype == torch.bool and attention_mask.shape[1] == 1))
         and query.shape[0] * query.shape[2] >= _FEWEST_PIECES
         and query.shape[1] * query.shape[2] ** 2 <= _MOST_SCORES
         and not any(other is not None and name not in _HARMLESS for name, other in others.items())
     )
-
-
-def _is_of_keys(mask: Tensor) -> bool:
-    return mask.dtype == torch.bool and mask.ndim == 4 and mask.shape[1] == mask.shape[2] == 1
 
 
 def _mask(
