@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from tagwright.predict.decoding import WordTags
 from tagwright.predict.inputs import Inputs, Place
 from tagwright.predict.lines import Line
 from tagwright.predict.pipeline import Stoppable, overlapped
+from tagwright.predict.signals import undisturbed
 from tagwright.predict.tagger import CHUNK_CHARACTERS, Prepared, Tagger, sentence_chunks
 from tagwright.predict.writers import Format, bad_line
 from tagwright.records import Prediction, Sentence
@@ -105,33 +105,15 @@ def predict_lines(
     try:
         with closing(_computed(tagger, prepared, overlap)) as computed:
             for work, tagged in computed:
-                answers, refused = [], []
-                dropped_before = tagger.dropped_entities
-                for line, text, answer in _answers(tagger, work, tagged):
-                    try:
-                        if isinstance(answer, str):
-                            raise InputError(answer)
-                        answers.append(form.render(line, text, answer))
-                    except InputError as error:
-                        summary.bad += 1
-                        summary.first_bad = summary.first_bad or f"{line.source}:{line.number}: {error.what}"
-                        if rejects is not None:
-                            refused.append(bad_line(line, error.what, several=several, whole=True))
-                        elif errors_to_out:
-                            answers.append(bad_line(line, error.what, several=several))
-                    else:
-                        summary.words += len(answer.words)
-                        summary.entities += len(answer.entities)
-                        summary.lost_words += answer.lost_words
-                with _undisturbed():
-                    _write(out, _joined(answers, form.between, summary.answers))
+                done = _rendered(tagger, work, tagged, form, errors_to_out, rejects is not None, several)
+                with undisturbed():
+                    _write(out, _joined(done.answers, form.between, summary.answers))
                     if rejects is not None:
-                        _write(rejects, refused)
-                    summary.lines += len(work.group)
-                    summary.answers += len(answers)
-                    summary.dropped_entities += tagger.dropped_entities - dropped_before
+                        _write(rejects, done.refused)
+                    _add(summary, done.counts)
                     if after is not None:
                         after(summary, work.place, tagged[-1].batch_pieces if tagged else tagger.batch_pieces)
+                del work, tagged, done  # before the next chunk is read
         _write(out, [form.end])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped after {summary.lines:,} lines") from None
@@ -212,11 +194,60 @@ def _computed(
     else:
         for chunk in chunks:
             yield chunk, _compute(tagger, chunk)
+            del chunk
 
 
 def _compute(tagger: Tagger, chunk: _Chunk, stop: threading.Event | None = None) -> list[WordTags]:
     runtime = tagger.runtime if stop is None else Stoppable(tagger.runtime, stop)
     return [tagger.compute(part, runtime=runtime) for part in chunk.parts if isinstance(part, Prepared)]
+
+
+@dataclass(slots=True)
+class _Rendered:
+    """What a chunk has become: what goes to the output, what to the rejects, and its counts."""
+
+    answers: list[str]
+    refused: list[str]
+    counts: Summary
+
+
+def _rendered(
+    tagger: Tagger,
+    chunk: _Chunk,
+    tagged: Sequence[WordTags],
+    form: Format,
+    errors_to_out: bool,
+    errors_to_rejects: bool,
+    several: bool,
+) -> _Rendered:
+    done = _Rendered([], [], Summary(lines=len(chunk.group)))
+    counts, dropped_before = done.counts, tagger.dropped_entities
+    for line, text, answer in _answers(tagger, chunk, tagged):
+        try:
+            if isinstance(answer, str):
+                raise InputError(answer)
+            done.answers.append(form.render(line, text, answer))
+        except InputError as error:
+            counts.bad += 1
+            counts.first_bad = counts.first_bad or f"{line.source}:{line.number}: {error.what}"
+            if errors_to_rejects:
+                done.refused.append(bad_line(line, error.what, several=several, whole=True))
+            elif errors_to_out:
+                done.answers.append(bad_line(line, error.what, several=several))
+        else:
+            counts.words += len(answer.words)
+            counts.entities += len(answer.entities)
+            counts.lost_words += answer.lost_words
+    counts.answers = len(done.answers)
+    counts.dropped_entities = tagger.dropped_entities - dropped_before
+    return done
+
+
+def _add(summary: Summary, counts: Summary) -> None:
+    summary.first_bad = summary.first_bad or counts.first_bad
+    for field in fields(Summary):
+        if field.name != "first_bad":
+            setattr(summary, field.name, getattr(summary, field.name) + getattr(counts, field.name))
 
 
 def _answers(
@@ -249,25 +280,3 @@ def _write(out: Writable, texts: list[str]) -> None:
         # Half a surrogate pair, from a JSON escape, has no bytes; JSON lines keep it as an escape.
         out.write("".join(texts).encode("utf-8", "replace"))
         out.flush()
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block; a second one does not wait."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[bool] = []
-
-    def remember(*_: object) -> None:
-        if waiting:
-            raise KeyboardInterrupt
-        waiting.append(True)
-
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
-    if waiting:
-        raise KeyboardInterrupt
