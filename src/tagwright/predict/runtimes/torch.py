@@ -29,8 +29,11 @@ class TorchRuntime:
 
     In bf16 the weights of the encoder are bf16, which leaves no casts to make at run time; the head stays fp32,
     so that logits are not rounded to eight bits. Measured on a CPU with AVX512_BF16, the copy is as fast as
-    autocast at its best and at half the memory. On a CPU, linear layers are packed for oneDNN, and in bf16
-    attention goes by a function made for many short windows; a GPU gets the model as it is.
+    autocast at its best and at half the memory.
+
+    On a CPU, in either precision, linear layers are packed for oneDNN, attention goes by a function made for many
+    short windows, and padding is left out of all other layers where the model takes positions. What those change
+    is rounding alone. A GPU computes the plain model.
     """
 
     name = "torch"
