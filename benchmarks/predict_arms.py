@@ -20,7 +20,12 @@ from typing import Any
 
 from predicting import Answer, Entities, measure
 
-STRIDE = 64
+
+def overlap_of(bundle: str) -> int:
+    """Pieces that windows share: as many in every arm."""
+    meta = json.loads(Path(bundle, "tagwright.json").read_text(encoding="utf-8"))
+    overlap: int = meta["overlap"]
+    return overlap
 
 
 def open_pipeline(model: str, *, precision: str, device: str, long: bool) -> Answer:
@@ -28,7 +33,7 @@ def open_pipeline(model: str, *, precision: str, device: str, long: bool) -> Ans
     import torch
     from transformers import pipeline
 
-    options: dict[str, Any] = {"stride": STRIDE} if long else {}
+    options: dict[str, Any] = {"stride": overlap_of(model)} if long else {}
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     pipe = pipeline(
         "token-classification",
@@ -55,13 +60,14 @@ def open_plain(model: str, *, precision: str, device: str) -> Answer:
     tokenizer = AutoTokenizer.from_pretrained(model)
     network = AutoModelForTokenClassification.from_pretrained(model, dtype=torch.float32).to(device).eval()
     names = network.config.id2label
+    stride = overlap_of(model)
 
     def answer(documents: Sequence[list[str]], batch: int | None) -> list[Entities]:
         encoded = tokenizer(
             list(documents),
             is_split_into_words=True,
             truncation=True,
-            stride=STRIDE,
+            stride=stride,
             return_overflowing_tokens=True,
         )
         pieces, owners = encoded["input_ids"], encoded["overflow_to_sample_mapping"]

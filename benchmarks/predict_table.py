@@ -117,11 +117,11 @@ def tables(arms: list[Arm], results: dict[str, dict[str, list[dict[str, Any]]]],
     parts.append(
         "Words/s is the median over rounds of whole passes, text or words in and entities out: an arm that is given"
         " text (the words joined by blanks) also splits it. The pipeline aggregates by `first`, and on documents cuts"
-        " windows by `stride=64`. ms are p50 / p99 of answers one at a time; start is from the start of the process to"
-        " its first answer; peak is the process's largest resident memory (2**20 bytes), everything loaded included."
-        " Equal entities: those that an arm and Tagwright torch fp32, given the same, both find at the same characters"
-        " with the same type, as a share of those that either finds. F1: entities at the gold ones' characters with"
-        " their type."
+        " windows by `stride`, which share as many pieces as Tagwright's. ms are p50 / p99 of answers one at a time;"
+        " start is from the start of the process to its first answer; peak is the process's largest resident memory"
+        " (2**20 bytes), everything loaded included. Equal entities: those that an arm and Tagwright torch fp32, given"
+        " the same, both find at the same characters with the same type, as a share of those that either finds. F1:"
+        " entities at the gold ones' characters with their type. Batch: found by trying 1 to 256, else the arm's own."
     )
     if floors:
         rate = statistics.median(row["gflops"] for row in floors)
