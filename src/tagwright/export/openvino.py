@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ def convert(source: Path, file: Path) -> None:
 
     Raises:
         MissingExtraError: openvino is not installed.
+        OSError: the files cannot be written.
     """
     _save(_read(source), file)
 
@@ -34,6 +37,7 @@ def convert_compressed(source: Path, file: Path) -> None:
 
     Raises:
         MissingExtraError: openvino or nncf are not installed.
+        OSError: the files cannot be written.
     """
     nncf = require("nncf", "export")
     with silent():
@@ -54,6 +58,7 @@ def convert_calibrated(
 
     Raises:
         MissingExtraError: openvino or nncf are not installed.
+        OSError: the files cannot be written.
     """
     nncf = require("nncf", "export")
     with silent():
@@ -73,4 +78,10 @@ def _read(source: Path) -> Any:
 
 def _save(model: Any, file: Path) -> None:
     openvino = require("openvino", "openvino")
-    openvino.save_model(model, str(file), compress_to_fp16=False)
+    try:
+        openvino.save_model(model, str(file), compress_to_fp16=False)
+    except RuntimeError as error:
+        if "iostream" not in str(error):
+            raise
+        # It does not say why a write failed; that the folder can be written to is known.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from error

@@ -20,7 +20,7 @@ from tagwright.predict.tagger import Tagger
 from tagwright.score.counts import matches, score_tags
 from tagwright.tags import LabelMap
 
-__all__ = ["NAMED_SHARES", "Agreement", "Reference", "check", "measure", "measure_speed"]
+__all__ = ["NAMED_SHARES", "Agreement", "Reference", "check", "check_arrays", "measure", "measure_speed"]
 
 NAMED_SHARES = {"fp32": 1.0, "bf16": 0.999, "int8": 0.99}
 """The share of the reference's tags that a precision is named for; near-ties in fp32 are no loss."""
@@ -133,7 +133,6 @@ def measure(reference: Reference, tagger: Tagger) -> tuple[Agreement, Difference
             f" {trials.names[difference.worst]}",
             mend="docs/export.md names what can be exported",
         )
-    _check_single_rows(reference, tagger, difference)
     same = ~difference.differing
     owners = np.repeat(trials.parts, np.diff(reference.encoded.word_offsets))
     agreement = Agreement(
@@ -155,8 +154,12 @@ def measure(reference: Reference, tagger: Tagger) -> tuple[Agreement, Difference
     return agreement, difference
 
 
-def _check_single_rows(reference: Reference, tagger: Tagger, difference: Difference) -> None:
-    """Try the smallest batch there is, of one piece, and a window's limit beside it, in arrays."""
+def check_arrays(reference: Reference, tagger: Tagger, difference: Difference) -> None:
+    """Try the smallest batch there is, of one piece, and a window's limit beside it, in arrays.
+
+    Raises:
+        RunError: the logits have another shape than PyTorch's, or, in fp32, lie further away than rounding explains.
+    """
     limit = reference.tagger.meta.max_pieces
     full = np.resize(reference.encoded.ids, limit).astype(np.int64)
     pieces = np.stack([full, full])

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tagwright.errors import InputError, RunError
-from tagwright.export.parity import NAMED_SHARES, Agreement, Reference, check, measure, measure_speed
+from tagwright.export.parity import (
+    NAMED_SHARES,
+    Agreement,
+    Reference,
+    check,
+    check_arrays,
+    measure,
+    measure_speed,
+)
 from tagwright.export.trials import PARTS, SPLIT, Trials
 from tagwright.model.bundle import BundleMeta
 from tagwright.model.huggingface import WEIGHTS
@@ -40,6 +48,7 @@ def prove(
     for tagger in taggers:
         agreement, difference = measure(reference, tagger)
         notices += check(agreement, reference, difference, max_drop=max_drop)
+        check_arrays(reference, tagger, difference)
         agreements.append(agreement)
     speeds = measure_speed([reference.tagger, *taggers], trials)
     rows = [
