@@ -384,3 +384,36 @@ def test_colours_on_a_terminal(bundle, monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal(io.BytesIO()))
     assert run(["predict", str(bundle)]) == 0
     assert b"](" in sys.stdout.buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "shown"),
+    [
+        ("FILE -o OUT", "", True),
+        pytest.param("FILE", "> OUT", True, marks=pytest.mark.long),
+        ("FILE", "", False),  # coloured text, on the same terminal
+        pytest.param("FILE", "| cat", False, marks=pytest.mark.long),  # it might be a pager
+    ],
+)
+def test_progress_on_a_terminal(bundle, tmp_path, monkeypatch, arguments, out, shown):
+    """A pseudo-terminal in place of the real one; the text itself comes through whole."""
+    (tmp_path / "FILE").write_text(f"{TEXT}\n" * 30)
+    words = " ".join(map(shlex.quote, [*COMMAND, str(bundle)]))
+    main, other = os.openpty()
+    environment = ENVIRONMENT | {"TERM": "xterm-256color", "NO_COLOR": "1", "COLUMNS": "120"}
+    command = f"{words} {arguments} --chunk 10 {out}"
+    process = subprocess.Popen(
+        ["bash", "-c", command], cwd=tmp_path, env=environment, stdin=other, stdout=other, stderr=other
+    )
+    os.close(other)
+    seen = b""
+    while select.select([main], [], [], 60)[0]:
+        try:
+            seen += os.read(main, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(main)
+    assert process.wait(60) == 0
+    text = seen.decode().replace("\r\n", "\n")
+    assert ("\x1b[" in text, "10 lines" in text) == (shown, shown)
+    assert "30 lines, " in text

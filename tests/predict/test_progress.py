@@ -13,13 +13,13 @@ from tagwright.predict.inputs import STDIN, Inputs, Place
 from tagwright.predict.progress import Meter
 
 
-def shown(inputs, **options):
+def shown(inputs, *, wanted=True, **options):
     """Read the inputs to their end and return what a terminal got, drawing by drawing."""
     out = io.StringIO()
     options = {"force_terminal": True, "width": 150, "height": 10, "legacy_windows": False} | options
     console = Console(file=out, **options)
     summary = Summary()
-    with Meter(inputs, console=console, seconds=0.0) as meter:
+    with Meter(inputs, wanted=wanted, console=console, seconds=0.0) as meter:
         for line in inputs:
             summary.lines += 1
             summary.words += 10
@@ -77,7 +77,9 @@ def test_stdin_has_no_end_that_is_known(monkeypatch):
     assert "2 lines  " in lines[-1]
 
 
-@pytest.mark.parametrize("options", [{"force_terminal": False}, {"_environ": {"TERM": "dumb"}}])
+@pytest.mark.parametrize(
+    "options", [{"force_terminal": False}, {"wanted": False}, {"_environ": {"TERM": "dumb"}}]
+)
 def test_nothing_where_no_line_can_be_redrawn(files, options):
     assert shown(Inputs(files), **options) == []
 

@@ -6,13 +6,14 @@ import os
 import stat
 import sys
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tagwright.cli.options import Precision, Runtime
+from tagwright.cli.predicted import conclude
 from tagwright.errors import InputError, RunError, require
 
 if TYPE_CHECKING:
@@ -114,16 +115,17 @@ def predict_command(
         tagger = Tagger.load(bundle, runtime, precision, thresholds=not no_thresholds, min_score=min_score)
         form = _format(kind, terminal, bundle, tagger, several=len(paths) > 1)
         size = chunk or _chunk_of(paths)
+        wanted = _has_terminal_to_itself(paths, out)
         begin = time.perf_counter()
         if run is not None:
             settings = {"--from": source, "--field": field, "--chunk": size, "--rejects": _shown(rejects)}
             made = made_by(bundle, tagger, inputs, form, **settings) if inputs.rereadable else {}
-            with Meter(inputs) as meter:
+            with Meter(inputs, wanted=wanted) as meter:
                 summary = _into_files(run, tagger, inputs, form, size, made, meter)
             seconds = run.seconds
         else:
             kept = stack.enter_context(PartFile(rejects)) if rejects else None
-            with nullcontext() if terminal else Meter(inputs) as meter:
+            with Meter(inputs, wanted=wanted) as meter:
                 summary = predict_lines(
                     tagger,
                     inputs,
@@ -132,13 +134,13 @@ def predict_command(
                     chunk=size,
                     rejects=kept,
                     several=len(paths) > 1,
-                    after=lambda done, *_: meter.show(done) if meter else None,
+                    after=lambda done, *_: meter.show(done),
                     overlap=size > 1 and overlap_pays(tagger.runtime),
                 )
             if kept is not None:
                 kept.finish()
             seconds = time.perf_counter() - begin
-    _conclude(summary, tagger, paths, rejects, seconds)
+    conclude(summary, tagger, paths, rejects, seconds)
 
 
 def _into_files(
@@ -258,40 +260,11 @@ def _chunk_of(paths: list[Path]) -> int:
     return 1024 if regular else 1
 
 
-def _conclude(
-    summary: Summary, tagger: Tagger, paths: list[Path], rejects: Path | None, seconds: float
-) -> None:
-    """Say on stderr what was done and what was not."""
-    if paths != [STDIN]:
-        if not summary.lines:
-            raise InputError("there is no line in it", where=", ".join(map(str, paths)))
-        entities = _count(summary.entities, "entity", "entities")
-        typer.echo(
-            f"{_count(summary.lines, 'line')}, {_count(summary.words, 'word')}, {entities} "
-            f"in {seconds:.1f} s ({summary.words / max(seconds, 1e-9):,.0f} words/s; "
-            f"{tagger.runtime.name}, {tagger.runtime.precision})",
-            err=True,
-        )
-    if summary.dropped_entities:
-        entities = _count(summary.dropped_entities, "entity", "entities")
-        typer.echo(f"{entities} under the threshold dropped", err=True)
-    if summary.lost_words:
-        typer.echo(
-            f"{_count(summary.lost_words, 'word')} beyond the window tagged O unseen "
-            "(the bundle says on_overflow = truncate)",
-            err=True,
-        )
-    if summary.bad == summary.lines > 0:
-        raise InputError(
-            f"no line could be tagged, {summary.bad:,} of {summary.lines:,}; the first: {summary.first_bad}"
-        )
-    if summary.bad:
-        kept = f", see {rejects}" if rejects else ""
-        typer.echo(
-            f"{summary.bad:,} of {summary.lines:,} lines could not be tagged{kept}; the first: {summary.first_bad}",
-            err=True,
-        )
-
-
-def _count(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+def _has_terminal_to_itself(paths: list[Path], out: Path | None) -> bool:
+    """Tell whether nothing else is written to the terminal, or typed at it; behind a pipe there may be a pager."""
+    if STDIN in paths and sys.stdin.isatty():
+        return False
+    try:
+        return out is not None or stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except OSError:  # it is closed, or no file
+        return False

@@ -29,15 +29,24 @@ class Meter:
     ...     predict_lines(tagger, inputs, out, form=form, after=lambda summary, *_: meter.show(summary))
     """
 
-    def __init__(self, inputs: Inputs, *, console: Console | None = None, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        *,
+        wanted: bool = True,
+        console: Console | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
         """Prepare the display.
 
         Args:
             inputs: what is read.
+            wanted: whether to show anything; answers that go to the same terminal would be garbled.
             console: the terminal; None takes stderr. Nothing is shown where it is none.
             seconds: time between two drawings, at least.
         """
         self._inputs = inputs
+        self._wanted = wanted
         self._console = console
         self._pause = seconds
         self._bar: Any = None
@@ -45,7 +54,7 @@ class Meter:
         self._first: tuple[float, int, int] | None = None
 
     def __enter__(self) -> Self:
-        if self._console is None and not sys.stderr.isatty():
+        if not self._wanted or (self._console is None and not sys.stderr.isatty()):
             return self
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
