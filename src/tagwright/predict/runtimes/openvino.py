@@ -116,10 +116,11 @@ class OpenVinoRuntime:
         batch = dict(zip(INPUTS, (input_ids, attention_mask), strict=True))
         try:
             with self._lock:  # a request does one thing at a time
-                # The inputs are lent; the outputs are copied, or the next call would write over them.
-                logits: NDArray[np.float32] = self._request.infer(
-                    batch, share_inputs=True, share_outputs=False
-                )[OUTPUT]
+                # Not infer(): with one thread, that swallows a failed allocation and hands out the last answer again.
+                self._request.start_async(batch, share_inputs=True)
+                self._request.wait()
+                # A copy, or the next call would write over it.
+                logits: NDArray[np.float32] = self._request.get_tensor(OUTPUT).data.copy()
         except RuntimeError as error:
             _raise_for_memory(error)
             raise
