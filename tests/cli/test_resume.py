@@ -352,6 +352,7 @@ def run_apart(arguments, log, most_bytes):
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - for as long as the process lives
     if most_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    resume.SECONDS = 0.02
     code = run(arguments)
     sys.stderr.flush()
     os._exit(code)
