@@ -18,7 +18,7 @@ from tagwright.predict.runtimes import cores, load_runtime
 from tagwright.predict.runtimes.signature import Port, check_signature
 from tagwright.predict.tagger import Tagger
 from tests.models import TEXT, tiny_bundle
-from tests.predict.exported import needs_runtimes, onnx_bundle, openvino_bundle, write_graph_of
+from tests.predict.exported import exported, needs_runtimes, onnx_bundle, openvino_bundle, write_graph_of
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +202,23 @@ def test_a_plain_folder_with_a_graph_is_opened(onnx, tmp_path):
     assert Tagger.load(folder).runtime.name == "onnx"
 
 
+@needs_runtimes
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_weights_in_a_file_of_their_own(bundle, onnx, graph, tmp_path, runtime):
+    from onnx import load_model, save_model
+
+    name, place = "model.onnx.data", tmp_path / "model.onnx"
+    options = {"save_as_external_data": True, "location": name, "size_threshold": 1024}
+    save_model(load_model(graph), place, **options)
+    files = {"model.onnx": place, name: tmp_path / name}
+    folder = exported(tmp_path / "bundle", bundle, files, runtime="onnx", precision="fp32")
+    whole = Tagger.load(onnx, runtime=runtime, precision="fp32")
+    assert Tagger.load(folder, runtime=runtime, precision="fp32").tag(TEXT.split()) == whole.tag(TEXT.split())
+    (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+    with pytest.raises(InputError, match=rf"{name}: the model's file has [\d,]+ bytes instead of"):
+        Tagger.load(folder, runtime=runtime)
+
+
 # A model of another make
 
 MASK = Port("attention_mask", "int64", (None, None))
@@ -313,6 +330,39 @@ def test_a_batch_that_does_not_fit_is_a_memory_error(request, kind):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert (done.stdout, done.stderr) == ("MemoryError 0 (4, 64, 13)\n", "")
+
+
+SHAPES = """
+import sys
+import numpy as np
+from tagwright.predict.runtimes import load_runtime
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+
+runtime = load_runtime(sys.argv[1], precision="fp32")
+shapes = np.random.default_rng(0).permutation([(n, w) for n in range(1, 33) for w in range(2, 65)])[:2000]
+for shape in shapes[:300]:
+    runtime.logits(*[np.ones(shape, dtype=np.int64)] * 2)
+before = held()
+for shape in shapes[300:]:
+    runtime.logits(*[np.ones(shape, dtype=np.int64)] * 2)
+print(held() - before)
+"""
+
+
+@pytest.mark.long
+@needs_runtimes
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_many_shapes_take_no_more_memory(request, kind):
+    done = subprocess.run(
+        [sys.executable, "-c", SHAPES, request.getfixturevalue(kind)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 100
 
 
 @pytest.mark.parametrize(
