@@ -15,7 +15,7 @@ from tests.tiny_tokenizers import build_tokenizer
 @pytest.mark.parametrize("kind", KINDS)
 def test_exports_agree(kind, toy_data, tmp_path, monkeypatch):
     # The labels of random weights hang by a hair: shares of equal tags are let be, sums that are off are not.
-    monkeypatch.setattr(parity, "NAMED_SHARES", {"fp32": 1.0, "bf16": 0.9, "int8": 0.8})
+    monkeypatch.setattr(parity, "NAMED_SHARES", {"fp32": 1.0, "bf16": 0.8, "int8": 0.6})
     meta = BundleMeta(labels=list(LABELS), scheme="iob2", max_pieces=64, overlap=16)
     tokenizer = build_tokenizer(KINDS[kind], model_max_length=64)
     save_bundle(tmp_path / "bundle", model_of(kind), tokenizer, meta)
