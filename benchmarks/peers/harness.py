@@ -106,6 +106,7 @@ def main(
     command.add_argument("data", type=Path, help="the folder with WNUT 17's CoNLL files")
     command.add_argument("model", type=Path, help="where to write the model")
     command.add_argument("--epochs", type=float, default=epochs)
+    command.add_argument("--scored", type=int, help="validation sentences to score; left out, all")
     command = commands.add_parser("tag", help="tag and time")
     command.add_argument("model", type=Path)
     command.add_argument("input", type=Path, help='JSON lines {"words": [...]}')
@@ -122,9 +123,9 @@ def main(
     started = time.perf_counter()
     args.model.mkdir(parents=True, exist_ok=True)
     told = train(args.encoder, args.data, args.model, args.epochs)
-    told |= {"epochs": args.epochs, "train_seconds": time.perf_counter() - started}
+    told |= {"epochs": args.epochs, "train_seconds": time.perf_counter() - started, "scored": args.scored}
     answer = load(args.model)
-    words, tags = read_split(args.data, "validation")
+    words, tags = (rows[: args.scored] for rows in read_split(args.data, "validation"))
     told["validation_f1"] = f1([spans(sentence) for sentence in tags], answer(words, 16))
     told["versions"] = versions(names)
     (args.model / "training.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

