@@ -54,13 +54,14 @@ class PieceTable:
     """
 
     def __init__(
-        self, tokenizer: Any, *, cached_words: int = 1_000_000, cached_characters: int = 64_000_000
+        self, tokenizer: Any, *, cached_words: int = 262_144, cached_characters: int = 16_000_000
     ) -> None:
         """Copy a tokenizer and probe it.
 
         Args:
             tokenizer: a `tokenizers.Tokenizer`, or a fast tokenizer of transformers.
-            cached_words: the cache is emptied before it would hold more words than this (or than 262,144).
+            cached_words: the cache is emptied before it would hold more words than this (or than 262,144). With what
+                lies between them in memory a word takes about a kilobyte.
             cached_characters: or more characters than this.
 
         Raises:
