@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -132,7 +133,7 @@ def memory_at(samples: list[Sample], size: int, share: float) -> float:
     return max(inside, default=float("nan"))
 
 
-def kill_often(args: argparse.Namespace, bundle: Path, source: Path, out: Path, size: int) -> int:
+def kill_often(args: argparse.Namespace, bundle: Path, source: Path, out: Path, size: float) -> int:
     """Run it with kills in between, each at a share of the whole output drawn beforehand, then to the end."""
     draw = random.Random(args.seed)
     shares = sorted(draw.random() for _ in range(args.kills))
@@ -170,6 +171,12 @@ def main() -> None:
     parser.add_argument("--same", action="store_true", help="repeat the lines without numbers")
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--together",
+        type=float,
+        metavar="X",
+        help="run both at once; kills are drawn as if the output were X times as large as the text",
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/stream"), help="about four times the text")
     parser.add_argument("--keep", action="store_true", help="keep the text and the answers")
     args, args.options = parser.parse_known_args()  # the others go to `tagwright predict`
@@ -188,8 +195,14 @@ def main() -> None:
 
     begin = time.perf_counter()
     job = Job(args, bundle, source, whole)
-    job.finish()
-    seconds = time.perf_counter() - begin
+    with ThreadPoolExecutor(1) as beside:
+        kills = 0
+        if args.together:
+            killed = beside.submit(kill_often, args, bundle, source, broken, args.together * size)
+        job.finish()
+        seconds = time.perf_counter() - begin
+        if args.together:
+            kills = killed.result()
     written = size_of(whole)
     tenth, end = (memory_at(job.samples, written, share) for share in (0.1, 1.0))
     print(
@@ -198,7 +211,8 @@ def main() -> None:
     print(
         f"resident memory: {tenth:,.0f} MB in the first tenth, {end:,.0f} MB in the last, {job.peak:,.0f} MB at most"
     )
-    kills = kill_often(args, bundle, source, broken, written)
+    if not args.together:
+        kills = kill_often(args, bundle, source, broken, written)
     same = sha256(whole) == sha256(broken)
     left = [path.name for path in args.work.glob("*.part*")]
     print(
