@@ -51,7 +51,7 @@ class TorchRuntime:
         self.device = str(self._device)
         self.precision = resolve_precision(precision, self._device)
         # Larger batches fall out of a CPU's caches; smaller ones leave a GPU waiting.
-        self.batch_pieces = 65536 if self._device.type == "cuda" else 2048
+        self.batch_pieces = {"cuda": 65536}.get(self._device.type, 4096 if self.precision == "bf16" else 2048)
         if self.precision == "bf16":
             model.to(torch.bfloat16)
             _keep_head_in_fp32(model)
