@@ -66,6 +66,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/f1.py $(DATA)
 	$(BIN)/python benchmarks/label_errors.py $(DATA)
+	$(BIN)/tagwright train --data $(DATA) --model minilm --out runs/bench --overwrite
+	$(BIN)/python benchmarks/predict.py runs/bench $(DATA) --export-dir runs/exports
+	$(BIN)/python benchmarks/startup.py runs/bench --export-dir runs/exports
+	$(BIN)/python benchmarks/stream.py tiny $(DATA) --megabytes 20
 
 # `--all` keeps setuptools, which torch needs; a local build's suffix (+cpu) would tie everybody to that build.
 constraints: $(READY)
