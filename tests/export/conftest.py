@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,16 @@ from tagwright.export.write import Exported, export
 from tests.train import toy
 
 
+def need(*modules: str) -> None:
+    """Skip a test where a library is not installed, without importing it: some report that."""
+    for module in modules:
+        if find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def tools() -> None:
-    for module in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(module, reason=f"{module} is not installed")
+    need("onnx", "onnxscript", "onnxruntime")
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +43,7 @@ def made(trained, tmp_path_factory):
 
     def of(target: str, *, int8: bool = False) -> Exported:
         if target == "openvino":
-            pytest.importorskip("openvino", reason="openvino is not installed")
-            if int8:
-                pytest.importorskip("nncf", reason="nncf is not installed")
+            need("openvino", *["nncf"] * int8)
         if (target, int8) not in found:
             out = tmp_path_factory.mktemp("exports") / f"{target}{'-int8' * int8}"
             found[target, int8] = export(trained, target, out, int8=int8)

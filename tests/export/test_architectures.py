@@ -7,6 +7,7 @@ import pytest
 from tagwright.export import parity, write
 from tagwright.model.bundle import BundleMeta, save_bundle
 from tests.export.architectures import KINDS, model_of
+from tests.export.conftest import need
 from tests.models import LABELS
 from tests.tiny_tokenizers import build_tokenizer
 
@@ -29,7 +30,7 @@ def test_exports_agree(kind, toy_data, tmp_path, monkeypatch):
         ]
     ):
         if target == "openvino":
-            pytest.importorskip("nncf", reason="nncf is not installed")
+            need("openvino", "nncf")
         out = tmp_path / f"out{number}"
         found = write.export(tmp_path / "bundle", target, out, data=toy_data, max_drop=1, **options)
         row = found.parity["export"][0]

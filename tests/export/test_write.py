@@ -12,9 +12,10 @@ import torch
 
 import tagwright as tw
 from tagwright.errors import InputError, RunError
-from tagwright.export import graph, prove, write
+from tagwright.export import graph, parity, prove, write
 from tagwright.model.bundle import read_meta
 from tagwright.model.meta import change_record
+from tests.export.conftest import need
 from tests.train import toy
 
 TEXTS = ["Jeff Bezos lives in the Empire State Building , New York", "@paulwalk", "", "bad storm here " * 40]
@@ -81,7 +82,7 @@ def test_int8_agrees_as_named(made, target):
 @pytest.mark.long
 @pytest.mark.usefixtures("traced")
 def test_static_int8_says_what_it_was_calibrated_on(trained, tmp_path):
-    pytest.importorskip("nncf", reason="nncf is not installed")
+    need("openvino", "nncf")
     write.export(trained, "openvino", tmp_path / "out", int8=True, static=True, max_drop=1)
     record = read_meta(tmp_path / "out").export
     assert (record["quantization"], record["calibration_sentences"]) == ("static", 16)
@@ -257,3 +258,16 @@ def test_the_public_name(trained, made):
     assert tw.export.__name__ == "tagwright.export"
     assert callable(tw.export)
     assert json.loads(json.dumps(made("onnx").to_dict()))["runtime"] == "onnx"
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_refusal_of_int8_names_what_would_do(trained, tmp_path, monkeypatch):
+    score = parity.Reference.score
+    drops = iter([0.5, 0.4923])
+    monkeypatch.setattr(parity.Reference, "score", lambda self, ids: score(self, ids) and next(drops))
+    with pytest.raises(RunError, match="int8 costs") as refused:
+        write.export(trained, "onnx", tmp_path / "out", int8=True)
+    assert str(refused.value).endswith(
+        "nothing was written; export it with --to openvino --int8 or without --int8,"
+        " or allow it with --max-drop 0.0077"
+    )

@@ -9,6 +9,7 @@ import numpy as np
 
 from tagwright.errors import require
 from tagwright.export.graph import silent
+from tagwright.predict.runtimes.unreported import require_unreported
 
 __all__ = ["quantize_weights"]
 
@@ -31,7 +32,7 @@ def quantize_weights(source: Path, file: Path) -> None:
         MissingExtraError: onnxruntime or onnx are not installed.
         OSError: the file cannot be written.
     """
-    quantization = require("onnxruntime.quantization", "export")
+    quantization = require_unreported("onnxruntime.quantization", "export")
     ir = require("onnx_ir", "export")
     outside = source.with_name(source.name + ".data").exists()
     scaled = source.with_name(f"{source.stem}-scaled.onnx")

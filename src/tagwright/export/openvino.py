@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagwright.errors import require
 from tagwright.export.graph import silent
+from tagwright.predict.runtimes.unreported import require_unreported
 
 __all__ = ["GROUP_SIZE", "convert", "convert_calibrated", "convert_compressed"]
 
@@ -39,7 +39,7 @@ def convert_compressed(source: Path, file: Path) -> None:
         MissingExtraError: openvino or nncf are not installed.
         OSError: the files cannot be written.
     """
-    nncf = require("nncf", "export")
+    nncf = require_unreported("nncf", "export")
     with silent():
         model = nncf.compress_weights(_read(source), mode=nncf.CompressWeightsMode.INT8_ASYM)
     _save(model, file)
@@ -60,7 +60,7 @@ def convert_calibrated(
         MissingExtraError: openvino or nncf are not installed.
         OSError: the files cannot be written.
     """
-    nncf = require("nncf", "export")
+    nncf = require_unreported("nncf", "export")
     with silent():
         model = nncf.quantize(
             _read(source),
@@ -72,12 +72,12 @@ def convert_calibrated(
 
 
 def _read(source: Path) -> Any:
-    openvino = require("openvino", "openvino")
+    openvino = require_unreported("openvino", "export")
     return openvino.convert_model(str(source))
 
 
 def _save(model: Any, file: Path) -> None:
-    openvino = require("openvino", "openvino")
+    openvino = require_unreported("openvino", "export")
     try:
         openvino.save_model(model, str(file), compress_to_fp16=False)
     except RuntimeError as error:

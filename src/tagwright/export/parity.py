@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import ceil
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -213,9 +214,21 @@ def describe(reference: Reference, difference: Difference) -> str:
 
 
 def check(
-    agreement: Agreement, reference: Reference, difference: Difference, *, max_drop: float
+    agreement: Agreement,
+    reference: Reference,
+    difference: Difference,
+    *,
+    max_drop: float,
+    ways: Sequence[str] = ("without --int8",),
 ) -> list[str]:
     """Refuse an export that does not answer as its precision promises; return what is to be known of one that does.
+
+    Args:
+        agreement: how it agrees.
+        reference: the bundle.
+        difference: the two side by side.
+        max_drop: how much lower the F1 of int8 may be, in 0..1.
+        ways: how int8 that is refused may be exported instead.
 
     Raises:
         RunError: fp32 has a tag that differs and is no near-tie, or logits further apart than rounding explains;
@@ -242,18 +255,19 @@ def check(
             )
         return []
     if precision == "int8":
+        mend = f"nothing was written; export it {' or '.join(ways)}"
+        if agreement.equal_tags < share:
+            raise RunError(
+                f"int8 gives {agreement.equal_tags:.2%} of the tags that PyTorch gives, and {share:.0%} is what it is"
+                f" named for; {worst}",
+                mend=mend,
+            )
         drop = 0.0 if agreement.f1 is None or reference.f1 is None else reference.f1 - agreement.f1
         if drop > max_drop:
             raise RunError(
                 f"int8 costs {drop:.4f} of F1 ({reference.f1:.4f} to {agreement.f1:.4f}), and {max_drop:g} is"
                 f" allowed; {worst}",
-                mend="nothing was written; export it without --int8, or allow more with --max-drop",
-            )
-        if agreement.equal_tags < share:
-            raise RunError(
-                f"int8 gives {agreement.equal_tags:.2%} of the tags that PyTorch gives, and {share:.0%} is what it is"
-                f" named for; {worst}",
-                mend="nothing was written; export it without --int8",
+                mend=f"{mend}, or allow it with --max-drop {ceil(drop * 1e4) / 1e4:g}",
             )
     elif agreement.equal_tags < share:
         return [

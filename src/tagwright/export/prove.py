@@ -47,7 +47,7 @@ def prove(
     agreements, notices = [], []
     for tagger in taggers:
         agreement, difference = measure(reference, tagger)
-        notices += check(agreement, reference, difference, max_drop=max_drop)
+        notices += check(agreement, reference, difference, max_drop=max_drop, ways=_other_ways(exported))
         check_arrays(reference, tagger, difference)
         agreements.append(agreement)
     speeds = measure_speed([reference.tagger, *taggers], trials)
@@ -56,6 +56,16 @@ def prove(
         for agreement, speed in zip(agreements, speeds[1:], strict=True)
     ]
     return _parity(source, part, reference, agreements, rows, speeds[0]), notices
+
+
+def _other_ways(exported: BundleMeta) -> list[str]:
+    """Return how an int8 export that is refused may be tried instead, from the least change on."""
+    ways = ["without --int8"]
+    if exported.export["runtime"] == "onnx":
+        ways.insert(0, "with --to openvino --int8")
+    elif exported.export.get("quantization") == "static":
+        ways.insert(0, "without --static")
+    return ways
 
 
 def _opened(part: Path, exported: BundleMeta) -> list[Tagger]:

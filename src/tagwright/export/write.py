@@ -24,6 +24,7 @@ from tagwright.export.trials import Trials, trial_data, trials_of
 from tagwright.model.bundle import EXPORTED, BundleMeta, held_for, load_model, load_tokenizer, read_meta
 from tagwright.model.meta import record_text
 from tagwright.model.swap import RECORD
+from tagwright.predict.runtimes.unreported import require_unreported
 from tagwright.predict.thresholds import notice_of_precision
 
 if TYPE_CHECKING:
@@ -130,8 +131,10 @@ def export(
             mend="export the bundle that it was made from",
         )
     check_place(source, place, overwrite=overwrite)
-    for module in (*_MODULES, *_modules_of(target, int8=int8)):
+    for module in _MODULES:
         require(module, "export")
+    for module in _modules_of(target, int8=int8):
+        require_unreported(module, "export")
     from tagwright.export.prove import prove
 
     say = tell or (lambda _: None)
