@@ -38,6 +38,18 @@ def test_there_is_no_other_public_name():
         tagwright.nothing  # noqa: B018
 
 
+def test_libraries_that_report_their_use_are_imported_without_that():
+    """See `tagwright.predict.runtimes.unreported`."""
+    names = r"(?:onnxruntime|openvino|nncf)\b"
+    plain = re.compile(
+        rf"^\s*(?:import|from)\s+{names}|\b(?:require|import_module|__import__)\(\s*[\"']{names}",
+        re.MULTILINE,
+    )
+    assert plain.search('require("nncf", "export")')
+    files = (ROOT / "src").rglob("*.py")
+    assert [file for file in files if plain.search(file.read_text(encoding="utf-8"))] == []
+
+
 def test_every_dependency_is_pinned_to_one_version():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if not line.startswith("#")]

@@ -27,7 +27,7 @@ SHELL = {"", "sh", "bash", "shell", "console"}
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)|(?:src|href)=\"(?P<attribute>[^\"]+)\"")
 INLINE = re.compile(r"`(?P<code>[^`\n]+)`")
 FIELD = re.compile(rf"(?P<section>{'|'.join(Recipe.model_fields)})\.(?P<field>[a-z_]+)( ?=.*)?")
-NOT_FIELDS = {"config", "conll", "json", "jsonl", "parquet", "safetensors", "toml", "tsv", "txt"}
+NOT_FIELDS = {"config", "conll", "json", "jsonl", "onnx", "parquet", "safetensors", "toml", "tsv", "txt"}
 """What stands behind `train.` or `model.` where a file, or the configuration of a model, is meant."""
 
 ENDS_A_COMMAND = {"|", "||", "&&", ";", ">", ">>", "2>", "<", "&"}
