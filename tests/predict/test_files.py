@@ -61,6 +61,8 @@ def test_lines_of_text(data, texts):
         (b'{"text": null, "tokens": ["a"]}', {"error": "'text' is not a string"}),
         (b'{"tokens": [1]}', {"error": "'tokens' is not a list of strings"}),
         (b'{"text": "a", "id": NaN}', {"text": "a"}),
+        (b'{"text": "a", "id": 1e999}', {"text": "a"}),
+        (b'{"text": "a", "id": [-1e999, 1.5]}', {"text": "a", "id": [None, 1.5]}),
         (b"[]", {"error": "not a JSON object"}),
         (b"{", {"error": "not JSON: Expecting property name enclosed in double quotes at column 2"}),
         (b"[" * 100_000, {"error": "not JSON that can be read"}),

@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -212,11 +213,17 @@ def _as_text(text: str) -> dict[str, Any]:
     return {"text": text}
 
 
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if isfinite(number) else None
+
+
 def _parse_json(text: str, field: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        record = json.loads(text, parse_constant=lambda _: None)  # NaN is no JSON, and must not go out again
+        # NaN is no JSON, nor is the infinity that 1e999 becomes: neither must go out again.
+        record = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except json.JSONDecodeError as error:
         return {"error": f"not JSON: {error.msg} at column {error.colno}"}
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets within brackets
