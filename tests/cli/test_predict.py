@@ -205,6 +205,9 @@ def test_bad_lines_and_rejects(call, tmp_path):
     code, out, err = call("--to", "conll", stdin=b"a\n\xff\nb\n")
     assert (code, out.count("\n\n")) == (0, 2)
     assert "stdin:2: invalid UTF-8" in err
+    (tmp_path / "a\nb").write_bytes(b"a\n\xff\n")
+    code, _, err = call(tmp_path / "a\nb")
+    assert (code, err.count("\n"), "a b:2: invalid UTF-8" in err) == (0, 2, True)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +219,11 @@ def test_bad_lines_and_rejects(call, tmp_path):
         (["empty"], "empty: there is no line in it"),
         (["good", "-o", "good"], "--out is also FILE"),
         (["good", "-o", "x", "--rejects", "x"], "--rejects is also --out"),
+        (["good", "-o", "x", "--rejects", "x.part"], "--rejects is also what is written on the way to --out"),
+        (["good", "-o", "x", "--rejects", "x.part.json"], "--rejects is also what is written on the way"),
+        (["good", "-o", "x.part", "--rejects", "x"], "what is written on the way to --rejects is also --out"),
+        (["x.part", "-o", "x", "--overwrite"], "what is written on the way to --out is also FILE"),
+        (["good", "-o", "-"], "--out - names no file; leave it out"),
         (["good", "-o", "no/where"], "no/where: there is no such folder to write to"),
         (["good", "-o", "."], "a folder stands there"),
         (["good", "--to", "xml"], "invalid value for '--to'"),
@@ -226,7 +234,8 @@ def test_bad_lines_and_rejects(call, tmp_path):
 )
 def test_wrong_calls(call, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    for name, data in {"junk": b"\xfe\0\xff\n", "empty": b"", "good": b"Jeff\n", "bad": b"[]\n"}.items():
+    files = {"junk": b"\xfe\0\xff\n", "empty": b"", "good": b"Jeff\n", "bad": b"[]\n", "x.part": b"Jeff\n"}
+    for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     code, _, err = call(*arguments)
     assert code == 2
@@ -234,7 +243,7 @@ def test_wrong_calls(call, tmp_path, monkeypatch, arguments, message):
     assert last.startswith("tagwright: error: ")
     assert message in last
     assert "Traceback" not in err
-    assert (tmp_path / "good").read_bytes() == b"Jeff\n"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
 def test_no_bundle(call, tmp_path):

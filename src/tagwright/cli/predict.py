@@ -218,12 +218,14 @@ def _format(target: str, terminal: bool, bundle: Path, tagger: Tagger, *, severa
 def _check_outputs(paths: list[Path], out: Path | None, rejects: Path | None) -> None:
     """Refuse outputs that cannot be, before any work is done."""
     from tagwright.predict.compressed import unpacked_name
-    from tagwright.predict.parts import real_path
+    from tagwright.predict.parts import real_path, working_files
 
     taken = {real_path(path): "FILE" for path in paths if path != STDIN}
     for flag, path in (("--out", out), ("--rejects", rejects)):
         if path is None:
             continue
+        if path == STDIN:
+            raise InputError(f"{flag} - names no file", mend=f"leave it out, or name a file with {flag}")
         if unpacked_name(path) != path:
             raise InputError(
                 f"{flag} is written as it is, not packed", where=str(path), mend="leave its last ending out"
@@ -231,11 +233,12 @@ def _check_outputs(paths: list[Path], out: Path | None, rejects: Path | None) ->
         if path.is_dir() or not path.parent.is_dir():
             what = "a folder stands there" if path.is_dir() else "there is no such folder to write to"
             raise InputError(what, where=str(path), mend=f"name a file with {flag}")
-        if real_path(path) in taken:
-            raise InputError(
-                f"{flag} is also {taken[real_path(path)]}", where=str(path), mend="name another file"
-            )
-        taken[real_path(path)] = flag
+        places = {real_path(path): flag}
+        places |= dict.fromkeys(working_files(path), f"what is written on the way to {flag}")
+        for place, name in places.items():
+            if place in taken:
+                raise InputError(f"{name} is also {taken[place]}", where=str(place), mend="name another file")
+        taken |= places
 
 
 def _target_of(out: Path | None, terminal: bool) -> str:

@@ -24,20 +24,18 @@ def conclude(
         if not summary.lines:
             raise InputError("there is no line in it", where=", ".join(map(str, paths)))
         entities = _count(summary.entities, "entity", "entities")
-        typer.echo(
+        _say(
             f"{_count(summary.lines, 'line')}, {_count(summary.words, 'word')}, {entities} "
             f"in {seconds:.1f} s ({summary.words / max(seconds, 1e-9):,.0f} words/s; "
-            f"{tagger.runtime.name}, {tagger.runtime.precision})",
-            err=True,
+            f"{tagger.runtime.name}, {tagger.runtime.precision})"
         )
     if summary.dropped_entities:
         entities = _count(summary.dropped_entities, "entity", "entities")
-        typer.echo(f"{entities} under the threshold dropped", err=True)
+        _say(f"{entities} under the threshold dropped")
     if summary.lost_words:
-        typer.echo(
+        _say(
             f"{_count(summary.lost_words, 'word')} beyond the window tagged O unseen "
-            "(the bundle says on_overflow = truncate)",
-            err=True,
+            "(the bundle says on_overflow = truncate)"
         )
     if summary.bad == summary.lines > 0:
         raise InputError(
@@ -45,10 +43,13 @@ def conclude(
         )
     if summary.bad:
         kept = f", see {rejects}" if rejects else ""
-        typer.echo(
-            f"{summary.bad:,} of {summary.lines:,} lines could not be tagged{kept}; the first: {summary.first_bad}",
-            err=True,
+        _say(
+            f"{summary.bad:,} of {summary.lines:,} lines could not be tagged{kept}; the first: {summary.first_bad}"
         )
+
+
+def _say(line: str) -> None:
+    typer.echo(" ".join(line.split("\n")), err=True)  # a file's name may have a line break
 
 
 def _count(number: int, noun: str, plural: str | None = None) -> str:

@@ -18,7 +18,7 @@ try:
 except ImportError:  # where there is none, two runs at once are the user's own affair
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["PartFile", "part_of", "real_path"]
+__all__ = ["PartFile", "part_of", "real_path", "working_files"]
 
 TAIL = 1 << 16
 """Bytes before a place that tell whether a file is the one that was written."""
@@ -34,6 +34,16 @@ def part_of(path: Path) -> Path:
     if path.exists() and not path.is_file():
         return path
     return real_path(path).with_name(path.name + ".part")
+
+
+def working_files(path: Path) -> list[Path]:
+    """Return the files that a run makes on its way to one: its part, the journal, and what replaces either."""
+    part = part_of(path)
+    if part == path:
+        return []
+    journal = part.with_name(part.name + ".json")
+    target = real_path(path)
+    return [part, journal, journal.with_name(journal.name + ".new"), target.with_name(target.name + ".new")]
 
 
 class PartFile:
