@@ -369,7 +369,11 @@ def test_streams_that_are_closed(bundle, tmp_path, closed):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk(call):
     code, _, err = call("-o", "/dev/full", stdin=b"Jeff\n")
-    assert (code, err) == (1, "tagwright: error: /dev/full: cannot be written: No space left on device\n")
+    assert (code, err) == (
+        1,
+        "tagwright: error: /dev/full: cannot be written: No space left on device; "
+        "free some space, or name a file on another disk\n",
+    )
 
 
 def test_colours_on_a_terminal(bundle, monkeypatch):

@@ -11,10 +11,12 @@ import shutil
 import signal
 import sys
 import time
+from unittest.mock import Mock
 
 import pytest
 
 from tagwright.cli.main import run
+from tagwright.errors import RunError
 from tagwright.predict import resume
 from tagwright.predict.parts import PartFile
 from tagwright.predict.tagger import Tagger
@@ -272,6 +274,17 @@ def test_a_run_that_was_cut_off_while_its_files_were_moved(
     assert not list(tmp_path.glob("*.part*"))
 
 
+@pytest.mark.parametrize(("error", "code"), [(RunError("no room", where="x"), 1), (KeyboardInterrupt(), 130)])
+def test_a_stop_at_the_last_step_says_how_to_go_on(call, stopped, tmp_path, monkeypatch, error, code):
+    finish = PartFile.finish
+    monkeypatch.setattr(PartFile, "finish", Mock(side_effect=error))
+    found, err = call(*stopped, "--resume")
+    assert (found, err.count("\n")) == (code, 1)
+    assert err.endswith(f" are in {tmp_path / 'out.part'}; go on with --resume\n")
+    monkeypatch.setattr(PartFile, "finish", finish)
+    assert call(*stopped, "--resume")[0] == 0
+
+
 def test_what_cannot_be_read_again_cannot_be_resumed(call, tmp_path):
     code, err = call("-o", tmp_path / "out", "--resume", stdin=b"Jeff\n")
     assert (code, "stdin and pipes cannot be read a second time" in err) == (2, True)
@@ -378,8 +391,9 @@ def test_a_full_disk_leaves_a_part_to_go_on_with(call, bundle, tmp_path, process
     arguments += ["-o", tmp_path / "out", "--resume"]
     log = tmp_path / "log"
     assert finished(started(processes, ["predict", bundle, *arguments], log, size)) == 1
-    assert (
-        log.read_text() == f"tagwright: error: {tmp_path / 'out.part'}: cannot be written: File too large\n"
+    assert log.read_text() == (
+        f"tagwright: error: {tmp_path / 'out.part'}: cannot be written: File too large; "
+        "the answers so far are kept; go on with --resume\n"
     )
     lines = (tmp_path / "out.part").read_bytes().splitlines(keepends=True)
     assert len(lines) % 10 == 0

@@ -158,7 +158,7 @@ def _into_files(
     run.begin(made, tagger)
     inputs.place = run.place
     summary = run.summary or Summary()
-    kept = f"in {run.out.path}{'; go on with --resume' if made else ''}"
+    later = "; go on with --resume" if made else ""
     try:
         if not run.finished:
             summary = predict_lines(
@@ -173,14 +173,18 @@ def _into_files(
                 after=after,
                 overlap=chunk > 1 and overlap_pays(tagger.runtime),
             )
+        run.finish(finish_parquet if form.name == "parquet" else None)
     except RunError as error:
-        if error.where == str(run.out.path) or not run.holds_answers:
+        if not run.holds_answers or not run.out.is_file:
             raise
-        mend = "; ".join(filter(None, [error.mend, f"the answers so far are {kept}"]))
+        place = "kept" if error.where == str(run.out.path) else f"in {run.out.path}"
+        mend = "; ".join(filter(None, [error.mend, f"the answers so far are {place}{later}"]))
         raise RunError(error.what, where=error.where, mend=mend) from error
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"{error}; they are {kept}" if run.holds_answers else str(error)) from None
-    run.finish(finish_parquet if form.name == "parquet" else None)
+        if not run.holds_answers:
+            raise
+        said = f"{error}; they" if str(error) else "stopped at the last step; the answers"
+        raise KeyboardInterrupt(f"{said} are in {run.out.path}{later}") from None
     return summary
 
 

@@ -9,9 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tagwright.errors import InputError, RunError
+from tagwright.errors import InputError
 from tagwright.predict.files import Summary
 from tagwright.predict.inputs import Place
+from tagwright.predict.parts import unwritable
 
 __all__ = ["read_journal", "refused", "write_journal"]
 
@@ -35,7 +36,7 @@ def write_journal(path: Path, record: dict[str, Any]) -> None:
     except OSError as error:
         with suppress(OSError):
             beside.unlink()
-        raise RunError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
+        raise unwritable(path, error) from error
     _sync_folder(path.parent)
 
 

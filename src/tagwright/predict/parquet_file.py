@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tagwright.errors import RunError, require
+from tagwright.predict.parts import unwritable
 
 __all__ = ["finish_parquet"]
 
@@ -58,7 +59,7 @@ def finish_parquet(part: Path, out: Path, *, made: Mapping[str, str] | None = No
         if regular:
             os.replace(new, out)
     except OSError as error:
-        raise RunError(f"cannot be written: {error.strerror or error}", where=str(new)) from error
+        raise unwritable(new, error) from error
     finally:
         if regular:
             new.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ try:
 except ImportError:  # where there is none, two runs at once are the user's own affair
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["PartFile", "part_of", "real_path", "working_files"]
+__all__ = ["PartFile", "part_of", "real_path", "unwritable", "working_files"]
 
 TAIL = 1 << 16
 """Bytes before a place that tell whether a file is the one that was written."""
@@ -166,4 +166,11 @@ class PartFile:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> RunError:
-        return RunError(f"cannot be written: {error.strerror or error}", where=str(self.path))
+        return unwritable(self.path, error)
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """Return the error for a file that the system did not let be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mend = "free some space, or name a file on another disk" if full else None
+    return RunError(f"cannot be written: {error.strerror or error}", where=str(path), mend=mend)
