@@ -12,7 +12,7 @@ import torch
 
 import tagwright as tw
 from tagwright.errors import InputError, RunError
-from tagwright.export import graph, parity, prove, write
+from tagwright.export import graph, prove, write
 from tagwright.model.bundle import read_meta
 from tagwright.model.meta import change_record
 from tests.export.conftest import need
@@ -163,6 +163,13 @@ def test_what_is_no_export_is_never_replaced(trained, tmp_path):
         write.export(trained, "onnx", tmp_path / "mine", overwrite=True)
 
 
+def test_a_link_to_nothing_is_no_place(trained, tmp_path):
+    link = tmp_path / "out"
+    link.symlink_to(tmp_path / "nothing")
+    with pytest.raises(InputError, match="is a link to nothing"):
+        write.export(trained, "onnx", link, overwrite=True)
+
+
 @pytest.mark.parametrize("place", [".", "exported", "..", "config.json"])
 def test_the_bundle_itself_is_no_place(trained, place):
     before = tree(trained)
@@ -258,16 +265,3 @@ def test_the_public_name(trained, made):
     assert tw.export.__name__ == "tagwright.export"
     assert callable(tw.export)
     assert json.loads(json.dumps(made("onnx").to_dict()))["runtime"] == "onnx"
-
-
-@pytest.mark.usefixtures("traced")
-def test_a_refusal_of_int8_names_what_would_do(trained, tmp_path, monkeypatch):
-    score = parity.Reference.score
-    drops = iter([0.5, 0.4923])
-    monkeypatch.setattr(parity.Reference, "score", lambda self, ids: score(self, ids) and next(drops))
-    with pytest.raises(RunError, match="int8 costs") as refused:
-        write.export(trained, "onnx", tmp_path / "out", int8=True)
-    assert str(refused.value).endswith(
-        "nothing was written; export it with --to openvino --int8 or without --int8,"
-        " or allow it with --max-drop 0.0077"
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tagwright.errors import InputError, RunError
 from tagwright.export.parity import (
     NAMED_SHARES,
@@ -43,8 +45,18 @@ def prove(
         RunError: it does not answer as its precision promises.
     """
     reference = Reference(Tagger.load(source, "torch", "fp32", device="cpu", meta=plain), trials)
+    if not np.isfinite(reference.answers.logits).all():
+        raise RunError(
+            "the bundle's own logits are not finite in PyTorch",
+            where=str(source),
+            mend="its weights are damaged; copy it again, whole",
+        )
     taggers = _opened(part, exported)
     agreements, notices = [], []
+    if exported.export["precision"] == "int8" and reference.f1 is None:
+        notices.append(
+            f"the tags of {trials.source} are of another kind than the tagger's: what int8 costs in F1 is not known"
+        )
     for tagger in taggers:
         agreement, difference = measure(reference, tagger)
         notices += check(agreement, reference, difference, max_drop=max_drop, ways=_other_ways(exported))

@@ -20,8 +20,8 @@ def check_place(bundle: Path, out: Path, *, overwrite: bool) -> None:
     """Refuse a folder that an export must not be written to.
 
     Raises:
-        InputError: it is the bundle or lies in it, is a file, or holds something already that is no export or that
-            `overwrite` does not give up.
+        InputError: it is the bundle or lies in it, is a file or a link to nothing, or holds something that is no
+            export or that `overwrite` does not give up.
     """
     if out.resolve().is_relative_to(bundle.resolve()):
         raise InputError(
@@ -33,6 +33,8 @@ def check_place(bundle: Path, out: Path, *, overwrite: bool) -> None:
         raise InputError("the bundle lies in this folder", where=str(out), mend="name another folder")
     if out.exists() and not out.is_dir():
         raise InputError("is a file", where=str(out), mend="name a folder")
+    if out.is_symlink() and not out.exists():
+        raise InputError("is a link to nothing", where=str(out), mend="remove it, or name another folder")
     if not out.is_dir() or not any(name != _name(out, inside=True) for name in os.listdir(out)):
         return
     if not overwrite:

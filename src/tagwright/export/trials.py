@@ -13,7 +13,7 @@ import numpy as np
 from tagwright.config import DataSettings
 from tagwright.data.corpus import Corpus
 from tagwright.encode.align import PieceTable
-from tagwright.errors import InputError
+from tagwright.errors import InputError, TagwrightError
 from tagwright.model.bundle import BundleMeta
 from tagwright.score.validation import read_with_validation
 from tagwright.tags import Scheme, convert_tags
@@ -88,7 +88,7 @@ def trial_data(
         return read_with_validation(meta, data, settings=settings)
     try:
         corpus, notices = read_with_validation(meta, settings=settings)
-    except InputError as error:
+    except TagwrightError as error:  # the Hub out of reach is no InputError
         reason = error.what if error.where is None else f"{error.where}: {error.what}"
     else:
         if not notices:

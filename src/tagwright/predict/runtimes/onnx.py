@@ -15,7 +15,7 @@ from tagwright.errors import InputError
 from tagwright.model.bundle import EXPORTED, BundleMeta
 from tagwright.model.huggingface import first_line
 from tagwright.predict.runtimes.cores import usable_cores
-from tagwright.predict.runtimes.signature import INPUTS, OUTPUT, Port, check_labels, check_signature
+from tagwright.predict.runtimes.signature import INPUTS, MEND, OUTPUT, Port, check_labels, check_signature
 from tagwright.predict.runtimes.unreported import require_unreported
 
 __all__ = ["OnnxRuntime"]
@@ -151,7 +151,8 @@ def _session(file: Path, provider: str, options: dict[str, Any]) -> Any:
         reason = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", first_line(error))
         if _MEMORY.search(reason):
             raise MemoryError(reason) from None
-        raise InputError(f"the model cannot be loaded: {reason}", where=str(file)) from None
+        reason = reason.removeprefix(f"Load model from {file} failed:")
+        raise InputError(f"the model cannot be loaded: {reason}", where=str(file), mend=MEND) from None
     if provider not in session.get_providers():
         raise InputError(f"{provider} cannot be used here", mend="name another device, such as cpu")
     return session

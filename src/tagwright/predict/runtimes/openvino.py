@@ -14,7 +14,7 @@ from tagwright.errors import InputError
 from tagwright.model.bundle import EXPORTED, BundleMeta, held_for
 from tagwright.model.huggingface import first_line
 from tagwright.predict.runtimes.cores import usable_cores
-from tagwright.predict.runtimes.signature import INPUTS, OUTPUT, Port, check_labels, check_signature
+from tagwright.predict.runtimes.signature import INPUTS, MEND, OUTPUT, Port, check_labels, check_signature
 from tagwright.predict.runtimes.unreported import require_unreported
 
 __all__ = ["OpenVinoRuntime"]
@@ -93,7 +93,9 @@ class OpenVinoRuntime:
             self._request = core.compile_model(model, name, settings).create_infer_request()
         except RuntimeError as error:
             _raise_for_memory(error)
-            raise InputError(f"the model cannot be loaded: {_reason(error)}", where=self._where) from None
+            raise InputError(
+                f"the model cannot be loaded: {_reason(error)}", where=self._where, mend=MEND
+            ) from None
         self._lock = Lock()
 
     @classmethod
@@ -129,18 +131,16 @@ class OpenVinoRuntime:
 
 
 def _check_xml(file: Path) -> None:
-    """Refuse what is no XML: it would be taken for the formats of other libraries, which print what they make of it."""
+    """Refuse what is not OpenVINO's: other libraries' formats would be tried, and these print."""
     if file.suffix != ".xml":
         return
     try:
         with file.open("rb") as opened:
-            begin = opened.read(64).lstrip()
+            begin = opened.read(512).lstrip()
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(file)) from None
-    if not begin.startswith(b"<"):
-        raise InputError(
-            "the model cannot be loaded: it is no XML", where=str(file), mend="copy the bundle again"
-        )
+    if not (begin.startswith(b"<") and b"<net" in begin):
+        raise InputError("the model cannot be loaded: it is not OpenVINO's XML", where=str(file), mend=MEND)
 
 
 def _device(core: Any, device: str) -> str:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from tagwright.errors import InputError
 
-__all__ = ["INPUTS", "OUTPUT", "Port", "check_labels", "check_signature"]
+__all__ = ["INPUTS", "MEND", "OUTPUT", "Port", "check_labels", "check_signature"]
 
 INPUTS = ("input_ids", "attention_mask")
 OUTPUT = "logits"
+
+MEND = "copy the bundle again, whole"
+"""For a file that a runtime cannot read."""
 
 _MEND = "export the bundle with tagwright export"
 
