@@ -314,6 +314,9 @@ def test_a_run_that_fails_before_it_begins_leaves_nothing(call, files, tmp_path)
     code, _ = call(*files, "-o", tmp_path / "out", "--rejects", tmp_path / "bad", folder=tmp_path / "no")
     assert code == 2
     assert not list(tmp_path.glob("*.part*"))
+    code, err = call(*files, "-o", tmp_path / ("x" * 245))  # the journal's name is too long
+    assert (code, "cannot be written: File name too long" in err) == (1, True)
+    assert not list(tmp_path.glob("*.part*"))
 
 
 def test_less_memory_than_before_is_kept_to(call, files, tmp_path, monkeypatch):

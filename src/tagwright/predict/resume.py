@@ -96,8 +96,10 @@ class Run:
     ) -> None:
         """Note how far the files reach, and let go of them."""
         try:
-            self._sync()
-            self._leave_nothing()
+            try:
+                self._sync()
+            finally:
+                self._leave_nothing()
         except RunError:
             if error is None:
                 raise  # else the first error is the one to be told
