@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagwright.errors import InputError
+from tagwright.predict import chunks
 from tagwright.predict import tagger as module
 from tagwright.predict.tagger import Tagger
 from tagwright.records import Entity, Sentence
@@ -142,8 +143,8 @@ def test_chunks_are_cut_by_content(tagger, monkeypatch):
     texts = [TEXT[start:] for start in range(30)]
     sizes = []
     encode = module.encode_words
-    monkeypatch.setattr(module, "CHUNK_TEXTS", 8)
-    monkeypatch.setattr(module, "CHUNK_CHARACTERS", 500)
+    monkeypatch.setattr(chunks, "CHUNK_TEXTS", 8)
+    monkeypatch.setattr(chunks, "CHUNK_CHARACTERS", 500)
     monkeypatch.setattr(
         module,
         "encode_words",
@@ -156,7 +157,7 @@ def test_chunks_are_cut_by_content(tagger, monkeypatch):
 
 
 def test_streaming_reads_no_further_than_it_must(tagger, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK_TEXTS", 2)
+    monkeypatch.setattr(chunks, "CHUNK_TEXTS", 2)
     taken = []
     stream = tagger.stream(taken.append(text) or text for text in ["a", "b", "c", "d"])
     assert next(stream).words == ["a"]
@@ -227,7 +228,7 @@ def test_a_text_is_not_mistaken_for_words(tagger, call):
 
 def test_scoring_batches_as_prediction_does(tagger, monkeypatch):
     """In bf16 another batch can tip a tag, and a score must be that of what `predict` writes."""
-    monkeypatch.setattr(module, "CHUNK_TEXTS", 3)
+    monkeypatch.setattr(chunks, "CHUNK_TEXTS", 3)
     sentences = [TEXT.split()[place : place + 1 + 5 * place % 17] for place in range(8)]
     shapes, logits = [], tagger.runtime.logits
 

@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from tagwright.errors import InputError, RunError
+from tagwright.predict.chunks import CHUNK_CHARACTERS, sentence_chunks
 from tagwright.predict.decoding import WordTags
 from tagwright.predict.inputs import Inputs, Place
 from tagwright.predict.lines import Line
 from tagwright.predict.pipeline import Stoppable, overlapped
 from tagwright.predict.signals import undisturbed
-from tagwright.predict.tagger import CHUNK_CHARACTERS, Prepared, Tagger, sentence_chunks
+from tagwright.predict.tagger import Prepared, Tagger
 from tagwright.predict.writers import Format, bad_line
 from tagwright.records import Prediction, Sentence
 

@@ -16,6 +16,7 @@ from tagwright.encode.windows import Encoded, encode_words
 from tagwright.encode.words import check_splitter, split_words
 from tagwright.errors import InputError
 from tagwright.model.bundle import BundleMeta, load_tokenizer, read_meta
+from tagwright.predict.chunks import sentence_chunks
 from tagwright.predict.decoding import WordTags, tag_words, tempered, word_log_probabilities
 from tagwright.predict.pipeline import Stoppable, overlap_pays, overlapped
 from tagwright.predict.predictions import predictions
@@ -24,13 +25,7 @@ from tagwright.predict.sentences import checked_words
 from tagwright.predict.thresholds import as_array, chosen_thresholds, notice_of_precision
 from tagwright.records import Entity, Prediction, Sentence
 
-__all__ = ["CHUNK_CHARACTERS", "CHUNK_TEXTS", "Prepared", "Tagger", "sentence_chunks"]
-
-CHUNK_TEXTS = 1024
-"""Texts that are batched together; a chunk's batches depend on nothing outside it."""
-
-CHUNK_CHARACTERS = 1 << 20
-"""A chunk ends early at so many characters, which bounds the memory that long texts take."""
+__all__ = ["Prepared", "Tagger"]
 
 _log = logging.getLogger(__name__)
 
@@ -296,17 +291,3 @@ class Tagger:
 def _check_budget(batch_pieces: int | None) -> None:
     if batch_pieces is not None and batch_pieces < 1:
         raise InputError(f"batch_pieces is {batch_pieces}", mend="give at least 1, or None for the default")
-
-
-def sentence_chunks(sentences: Iterable[Sentence]) -> Iterator[list[Sentence]]:
-    """Cut a stream of sentences into chunks by their number and their length."""
-    chunk: list[Sentence] = []
-    characters = 0
-    for sentence in sentences:
-        chunk.append(sentence)
-        characters += sum(map(len, sentence.tokens))
-        if len(chunk) == CHUNK_TEXTS or characters >= CHUNK_CHARACTERS:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
