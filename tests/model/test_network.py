@@ -230,6 +230,14 @@ def test_a_folder_without_a_model(tmp_path):
     assert refusal(str(tmp_path)).startswith(str(tmp_path))
 
 
+def test_an_export_is_no_encoder(folder):
+    path = folder()
+    Path(path, "model.safetensors").rename(Path(path, "model.onnx"))
+    assert refusal(path).endswith(
+        "it was exported for onnx and holds no weights; name the bundle that it was made from"
+    )
+
+
 def test_damaged_weights(folder):
     path = folder()
     Path(path, "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-__all__ = ["EXPORTED", "BundleMeta", "held_for", "load_model", "load_tokenizer", "read_meta", "save_bundle"]
+__all__ = [
+    "EXPORTED",
+    "BundleMeta",
+    "check_weights",
+    "held_for",
+    "load_model",
+    "load_tokenizer",
+    "read_meta",
+    "save_bundle",
+]
 
 EXPORTED = {"onnx": "model.onnx", "openvino": "openvino_model.xml"}
 """The file that an exported bundle holds instead of weights, by the runtime that it is for."""
@@ -147,7 +156,7 @@ def load_model(path: str | Path) -> PreTrainedModel:
     torch = require("torch", "train")
     transformers = require("transformers", "train")
     finish_swap(Path(path))
-    _check_weights(Path(path))
+    check_weights(Path(path))
     try:
         with quiet():
             model, found = transformers.AutoModelForTokenClassification.from_pretrained(
@@ -199,8 +208,12 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     return tokenizer
 
 
-def _check_weights(folder: Path) -> None:
-    """Refuse a folder whose model is another runtime's, in words that say so."""
+def check_weights(folder: Path) -> None:
+    """Refuse a folder whose model is another runtime's, in words that say so.
+
+    Raises:
+        InputError: it is an export, and holds no weights.
+    """
     if any((folder / name).exists() for name in WEIGHTS):
         return
     for runtime, file in EXPORTED.items():

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from tokenizers import Tokenizer
 from torch import nn
 
 from tagwright.data.reach import hub_reachable
 from tagwright.encode.align import with_prefix_space
 from tagwright.errors import InputError
+from tagwright.model.bundle import check_weights
 from tagwright.model.huggingface import first_line, piece_limit, quiet
 from tagwright.model.minilm import minilm_files, minilm_weights
 from tagwright.tags import LabelMap
@@ -120,8 +122,6 @@ def load_tokenizer_of(encoder: str) -> PreTrainedTokenizerFast:
     """
     if encoder == MINILM:
         folder = minilm_files()
-        from tokenizers import Tokenizer
-
         backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
         backend.no_padding()
         backend.no_truncation()
@@ -154,7 +154,7 @@ def load_tokenizer_of(encoder: str) -> PreTrainedTokenizerFast:
             where=encoder,
             mend="use an encoder with a tokenizer.json",
         )
-    if not _has_vocabulary(tokenizer):
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # some classes load from nothing
         raise InputError(
             "there is no tokenizer in the folder",
             where=encoder,
@@ -285,14 +285,10 @@ def _locate(encoder: str) -> tuple[str, dict[str, Any]]:
     }
 
 
-def _has_vocabulary(tokenizer: Any) -> bool:
-    """Say whether a tokenizer knows more than its special pieces: some classes load from nothing."""
-    return len(tokenizer) > len(tokenizer.all_special_ids)
-
-
 def _unreachable(encoder: str, error: Exception) -> InputError:
     """Say why an encoder could not be loaded, and what to do."""
     if Path(encoder).is_dir():
+        check_weights(Path(encoder))
         return InputError(f"the model cannot be loaded: {first_line(error)}", where=encoder)
     if not hub_reachable():
         return InputError(
