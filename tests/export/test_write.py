@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import torch
 import tagwright as tw
 from tagwright.errors import InputError, RunError
 from tagwright.export import graph, prove, write
+from tagwright.export.staging import disk_error
 from tagwright.model.bundle import read_meta
 from tagwright.model.meta import change_record
 from tests.export.conftest import need
@@ -259,6 +261,11 @@ def test_a_full_disk(trained, tmp_path, target, size):
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def test_a_limit_on_the_size_of_files_is_named():
+    error = disk_error(OSError(errno.EFBIG, os.strerror(errno.EFBIG)), Path("out"))
+    assert "File too large; lift the limit on the size of files" in str(error)
 
 
 def test_the_public_name(trained, made):

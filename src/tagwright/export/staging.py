@@ -97,10 +97,13 @@ def publish(part: Path, out: Path) -> None:
 def disk_error(error: OSError, out: Path) -> RunError:
     """Say why an export could not be written."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mend = "make room and run it again" if full else "name a folder that you may write to"
+    if error.errno == errno.EFBIG:
+        mend = "lift the limit on the size of files (ulimit -f)"
     return RunError(
         f"the export cannot be written: {'the disk is full' if full else error.strerror or error}",
         where=str(out),
-        mend="make room and run it again" if full else "name a folder that you may write to",
+        mend=mend,
     )
 
 
