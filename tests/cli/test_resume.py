@@ -197,6 +197,17 @@ def test_another_input_or_bundle_is_refused(call, stopped, files, tmp_path, bund
         (lambda folder: (folder / "out.part.json").write_text("{"), "the journal is damaged"),
         (lambda folder: (folder / "out.part.json").write_text("[]"), "the journal is damaged"),
         (lambda folder: (folder / "out.part.json").write_text('{"version": 1}'), "the journal is damaged"),
+        (lambda folder: (folder / "out.part.json").write_text("[" * 100_000), "the journal is damaged"),
+        (
+            lambda folder: changed_record(
+                folder / "out.part.json", place={"file": 0, "line": 1, "offset": 1 << 70}
+            ),
+            "the journal is damaged",
+        ),
+        (
+            lambda folder: (folder / "out.part").rename(folder / "out"),
+            "it holds 0 bytes, and the run had written ",
+        ),
         (
             lambda folder: changed_record(folder / "out.part.json", version=2),
             "another version of Tagwright wrote the journal",
@@ -223,6 +234,16 @@ def test_what_is_damaged_is_refused(call, stopped, tmp_path, damage, message):
     code, err = call(*stopped, "--resume")
     assert (code, err.count("\n"), message in err, "--overwrite" in err) == (2, 1, True, True)
     assert call(*stopped, "--overwrite")[0] == 0
+
+
+def test_rejects_that_go_to_a_device_are_no_hindrance(call, files, tmp_path, monkeypatch):
+    arguments = [*files, "--chunk", 7, "--rejects", "/dev/null", "-o"]
+    assert call(*arguments, tmp_path / "whole")[0] == 0
+    restore = cut_after(monkeypatch, 3)
+    assert call(*arguments, tmp_path / "out")[0] == 1
+    restore()
+    assert call(*arguments, tmp_path / "out", "--resume")[0] == 0
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_what_a_stopped_run_left_is_not_thrown_away_unasked(call, stopped, tmp_path):

@@ -133,7 +133,7 @@ class Run:
             tagger.batch_pieces = found["batch_pieces"]
             self.place = Place(**found["place"])
             self.out.keep(found["out"]["size"])
-            if self.rejects is not None:
+            if self.rejects is not None and found["rejects"] is not None:  # None: a device, as /dev/null
                 self.rejects.keep(found["rejects"]["size"])
         else:
             with suppress(FileNotFoundError):
@@ -280,7 +280,9 @@ def is_done(out: Path) -> bool:
     part = part_of(out)
     if part == out or part.exists() or not real_path(out).exists():
         return False
-    part.with_name(part.name + ".json").unlink(
-        missing_ok=True
-    )  # the last step, where a run was cut off before it
+    journal = part.with_name(part.name + ".json")
+    found = read_journal(journal)
+    if found is not None and not found["finished"]:  # the part was lost, and the file is of an earlier run
+        return False
+    journal.unlink(missing_ok=True)  # the last step, where a run was cut off before it
     return True
