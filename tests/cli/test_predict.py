@@ -39,7 +39,7 @@ def call(bundle, capsysbinary, monkeypatch):
     """Run the command in this process; return exit code, stdout and stderr."""
 
     def run_it(*arguments, stdin=b"", folder=bundle):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))))
         code = run(["predict", str(folder), *map(str, arguments)])
         out, err = capsysbinary.readouterr()
         return code, out.decode(), err.decode()
@@ -112,7 +112,7 @@ def test_a_packed_file_that_ends_early_loses_nothing_before(call, tmp_path, endi
     assert [record["text"] for record in records(out)[:-1]] == lines[: len(out.splitlines()) - 1]
     assert records(out)[:1024] == records(whole)[:1024]
     _, _, err = call(tmp_path / "cut", "-o", tmp_path / "out.jsonl")
-    assert f"the answers so far are in {tmp_path / 'out.jsonl.part'}" in err
+    assert err.endswith(f"the answers so far are in {tmp_path / 'out.jsonl.part'}\n")
     assert (tmp_path / "out.jsonl.part").read_text() == out
 
 
@@ -189,6 +189,20 @@ def test_out(call, tmp_path, name, begin):
 def test_out_into_a_device_is_not_renamed(call):
     assert call("-o", "/dev/null", stdin=b"Jeff\n")[0] == 0
     assert not os.path.isfile("/dev/null")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"),
+    [
+        (gzip.compress(b"a\n"), "stdin: what comes is packed by gzip; unpack it: gzip -cd FILE | "),
+        (zstd.compress(b"a\n"), "stdin: what comes is packed by zstd; unpack it: zstd -cd FILE | "),
+        (b"PAR1", "stdin: what comes is a Parquet table; name the file"),
+        ("\ufeffa\n".encode("utf-16-le"), "stdin: what comes is UTF-16; turn it into UTF-8 with iconv"),
+    ],
+)
+def test_a_stream_that_is_no_text_is_refused(call, stdin, message):
+    code, out, err = call(stdin=stdin)
+    assert (code, out, err.count("\n"), message in err) == (2, "", 1, True)
 
 
 def test_bad_lines_and_rejects(call, tmp_path):

@@ -32,6 +32,24 @@ class Place(NamedTuple):
     offset: int = 0
 
 
+_NO_TEXT = {
+    b"\x1f\x8b": ("packed by gzip", "unpack it: gzip -cd FILE | tagwright predict BUNDLE"),
+    b"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it: zstd -cd FILE | tagwright predict BUNDLE"),
+    b"PAR1": ("a Parquet table", "name the file"),
+    b"\xff\xfe": ("UTF-16", "turn it into UTF-8 with iconv"),
+    b"\xfe\xff": ("UTF-16", "turn it into UTF-8 with iconv"),
+}
+
+
+def _check_stream(stream: BinaryIO) -> None:
+    """Refuse what a stream's first bytes tell to be no text, without taking them."""
+    peek = getattr(stream, "peek", None)
+    head = peek(4) if peek is not None else b""
+    for begin, (what, mend) in _NO_TEXT.items():
+        if head.startswith(begin):
+            raise InputError(f"what comes is {what}", where="stdin", mend=mend)
+
+
 class Inputs:
     """The lines of files, one file after another.
 
@@ -91,6 +109,7 @@ class Inputs:
 
     def _read(self, path: Path, place: Place) -> Iterator[Line]:
         if path == STDIN:
+            _check_stream(sys.stdin.buffer)
             return read_lines(sys.stdin.buffer, "stdin", self._source or "text", field=self._field)
         self._open, self._rows = None, None
         kind = self._source or format_of(path)
