@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 import tagwright as tw
 from tagwright.errors import InputError, RunError
 from tagwright.export import graph, prove, write
-from tagwright.export.staging import disk_error
+from tagwright.export.staging import disk_error, publish, staged
 from tagwright.model.bundle import read_meta
 from tagwright.model.meta import change_record
 from tests.export.conftest import need
@@ -236,9 +237,17 @@ def test_ctrl_c_leaves_nothing(trained, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_at_a_time(trained, tmp_path):
-    from tagwright.export.staging import staged
+def test_folders_made_for_nothing_go_again(tmp_path):
+    out = tmp_path / "deep" / "down" / "out"
+    with suppress(RunError), staged(out):
+        raise RunError("refused")
+    assert list(tmp_path.iterdir()) == []
+    with staged(out) as part:
+        publish(part, out)
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
 
+
+def test_two_at_a_time(trained, tmp_path):
     with staged(tmp_path / "out"), pytest.raises(RunError, match="another process is exporting to it"):
         write.export(trained, "onnx", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -59,6 +59,7 @@ def staged(out: Path) -> Iterator[Path]:
         RunError: another process is exporting to the same place, or the folder cannot be made.
     """
     part = out / _name(out, inside=True) if out.is_dir() else out.parent / _name(out, inside=False)
+    new = [folder for folder in part.parents if not folder.exists()]
     try:
         part.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -70,6 +71,9 @@ def staged(out: Path) -> Iterator[Path]:
     finally:
         if part.exists():  # it was not published, or only what it holds was
             shutil.rmtree(part, ignore_errors=True)
+        for folder in new:
+            with suppress(OSError):  # it holds the export, or something else by now
+                folder.rmdir()
         if lock is not None:
             os.close(lock)
 
