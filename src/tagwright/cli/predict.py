@@ -178,9 +178,8 @@ def _into_files(
         if not run.holds_answers or not run.out.is_file:
             raise
         place = "kept" if error.where == str(run.out.path) else f"in {run.out.path}"
-        later = (
-            "" if error.where in [str(path) for path in inputs.paths] else later
-        )  # once mended, it is another input
+        if error.where in [str(path) for path in inputs.paths]:  # once mended, it is another input
+            later = ""
         mend = "; ".join(filter(None, [error.mend, f"the answers so far are {place}{later}"]))
         raise RunError(error.what, where=error.where, mend=mend) from error
     except KeyboardInterrupt as error:
