@@ -18,6 +18,12 @@ def need(*modules: str) -> None:
             pytest.skip(f"{module} is not installed")
 
 
+def copy_graph(patch: pytest.MonkeyPatch, export: Exported) -> None:
+    """Let exports of the same tagger take the graph of one that is there: tracing takes seconds."""
+    found = Path(export.out) / "model.onnx"
+    patch.setattr(graph, "write_graph", lambda model, file, *, pad_id: shutil.copyfile(found, file))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def tools() -> None:
     need("onnx", "onnxscript", "onnxruntime")
@@ -46,7 +52,10 @@ def made(trained, tmp_path_factory):
             need("openvino", *["nncf"] * int8)
         if (target, int8) not in found:
             out = tmp_path_factory.mktemp("exports") / f"{target}{'-int8' * int8}"
-            found[target, int8] = export(trained, target, out, int8=int8)
+            with pytest.MonkeyPatch.context() as patch:
+                if (target, int8) != ("onnx", False):
+                    copy_graph(patch, of("onnx"))
+                found[target, int8] = export(trained, target, out, int8=int8)
         return found[target, int8]
 
     return of
@@ -54,6 +63,5 @@ def made(trained, tmp_path_factory):
 
 @pytest.fixture
 def traced(made, monkeypatch):
-    """Take the graph of `trained` from the export that is there: tracing takes seconds."""
-    found = Path(made("onnx").out) / "model.onnx"
-    monkeypatch.setattr(graph, "write_graph", lambda model, file, *, pad_id: shutil.copyfile(found, file))
+    """Take the graph of `trained` from the export that is there."""
+    copy_graph(monkeypatch, made("onnx"))
