@@ -141,6 +141,29 @@ def test_several_threads_may_ask_at_once(taggers, name):
     assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
 
 
+SIGNALLED = """
+import gc, os, signal, sys
+import tagwright as tw
+for _ in range(2):
+    first, second = tw.Tagger.load(sys.argv[1]), tw.Tagger.load(sys.argv[1])
+    del first
+    gc.collect()
+    del second
+    gc.collect()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_signal_is_heard_after_taggers_have_gone(folders, name):
+    command = [sys.executable, "-c", SIGNALLED, folders[name]]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n")
+
+
 LEAN = """
 import json, sys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -63,7 +64,7 @@ class OpenVinoRuntime:
         """
         self._where = str(file)
         self._labels = labels
-        core = openvino.Core()
+        core = _core()
         self.device = (device or "cpu").lower()
         name = _device(core, self.device)
         capable = "BF16" in core.get_property(name, "OPTIMIZATION_CAPABILITIES")
@@ -141,6 +142,16 @@ def _check_xml(file: Path) -> None:
         raise InputError(f"cannot be read: {error.strerror}", where=str(file)) from None
     if not (begin.startswith(b"<") and b"<net" in begin):
         raise InputError("the model cannot be loaded: it is not OpenVINO's XML", where=str(file), mend=MEND)
+
+
+@cache
+def _core() -> Any:
+    """Return the one core of the process, which is never let go.
+
+    Its CPU plugin lays a stack for signal handlers and puts the one before back when it goes. Of two cores, the second
+    would put back what the first has unmapped, and the next signal, such as Ctrl-C's, would end the process.
+    """
+    return openvino.Core()
 
 
 def _device(core: Any, device: str) -> str:
