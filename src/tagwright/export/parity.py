@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import chain
 from math import ceil
 from statistics import median
@@ -43,10 +43,8 @@ class Agreement:
         near_ties: those of them that rounding in fp32 explains; see `Difference.near_ties`.
         largest_difference: of the logits, over every piece.
         f1: on the split, lenient reading, without thresholds; None where the data's tags are of another kind.
-        words_per_second: in the short paired measurement; None where it was not made.
         equal_tags_by_part: the share of equal tags in each part of the rows.
         worst: the sentence that it gets most wrong, in words; None where all tags are equal.
-        notices: what is to be known about it.
     """
 
     precision: str
@@ -56,25 +54,12 @@ class Agreement:
     near_ties: int
     largest_difference: float
     f1: float | None
-    words_per_second: float | None
     equal_tags_by_part: dict[str, float]
     worst: str | None = None
-    notices: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
-        return {
-            "precision": self.precision,
-            "equal_tags": self.equal_tags,
-            "equal_entities": self.equal_entities,
-            "differing_words": self.differing_words,
-            "near_ties": self.near_ties,
-            "largest_difference": self.largest_difference,
-            "f1": self.f1,
-            "words_per_second": self.words_per_second,
-            "equal_tags_by_part": self.equal_tags_by_part,
-            "worst": self.worst,
-        }
+        return asdict(self)
 
 
 class Reference:
@@ -144,7 +129,6 @@ def measure(reference: Reference, tagger: Tagger) -> tuple[Agreement, Difference
         near_ties=difference.near_ties,
         largest_difference=difference.largest,
         f1=reference.score(difference.export.ids),
-        words_per_second=None,
         equal_tags_by_part={
             name: float(same[owners == part].mean())
             for part, name in enumerate(PARTS)

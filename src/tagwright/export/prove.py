@@ -10,7 +10,6 @@ import numpy as np
 from tagwright.errors import InputError, RunError
 from tagwright.export.parity import (
     NAMED_SHARES,
-    Agreement,
     Reference,
     check,
     check_arrays,
@@ -67,7 +66,7 @@ def prove(
         agreement.to_dict() | {"words_per_second": speed, "named_share": NAMED_SHARES[agreement.precision]}
         for agreement, speed in zip(agreements, speeds[1:], strict=True)
     ]
-    return _parity(source, part, reference, agreements, rows, speeds[0]), notices
+    return _parity(source, part, reference, rows, speeds[0]), notices
 
 
 def _other_ways(exported: BundleMeta) -> list[str]:
@@ -96,7 +95,6 @@ def _parity(
     source: Path,
     part: Path,
     reference: Reference,
-    agreements: list[Agreement],
     rows: list[dict[str, Any]],
     speed: float,
 ) -> dict[str, Any]:
