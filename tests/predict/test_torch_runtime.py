@@ -14,6 +14,7 @@ from torch import nn
 from tagwright.predict.runtimes import attention, packed
 from tagwright.predict.runtimes.flat import FlatBatch
 from tagwright.predict.runtimes.torch import TorchRuntime
+from tagwright.train.faststep import FastStep
 from tests.models import LABELS, tiny_model
 
 WIDE = {
@@ -236,6 +237,24 @@ def test_padding_is_left_out_and_asked_for_where_windows_are_not_seen(kind, monk
     for _ in range(2):
         assert distance(runtime.logits(input_ids, mask), expected, mask) < 1e-5
     assert rows[1:] == [(1, 96), mask.shape, mask.shape]
+
+
+def test_training_and_prediction_in_one_process_keep_an_attention_each(monkeypatch):
+    calls = []
+    short = attention.short_attention
+    monkeypatch.setattr(attention, "short_attention", lambda *parts: calls.append(1) or short(*parts))
+    for _ in range(2):
+        model = tiny_model("bert")
+        runtime = TorchRuntime(deepcopy(model), precision="fp32", device="cpu")
+        [(input_ids, mask)] = batches(model, [[30, 3]])
+        step = FastStep(model, np.arange(model.config.vocab_size), bf16=False, seed=0)
+        example = {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}
+        assert step.apply(example) is None
+        calls.clear()
+        runtime.logits(input_ids, mask)
+        assert len(calls) == model.config.num_hidden_layers
+        step.model(**example)
+        assert len(calls) == model.config.num_hidden_layers
 
 
 def test_masks_that_do_not_pad_on_the_right_are_kept():

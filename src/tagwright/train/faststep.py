@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FastStep"]
 
-ATTENTION = "tagwright"
+ATTENTION = "tagwright_plain"
 
 
 class FastStep:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["short_attention", "use_short_attention"]
 
-_NAME = "tagwright"
+_NAME = "tagwright_short"  # in a registry of the whole process; training has a name of its own
 _FEWEST_PIECES = 24  # of a batch; for fewer, PyTorch's own attention starts sooner
 _LONGEST_IN_FP32 = 32  # pieces of a window; PyTorch's own attention is the faster one beyond
 _MOST_SCORES = 1 << 26  # of a window, 128 MiB in bf16; PyTorch's own holds few at once
@@ -39,9 +39,8 @@ def use_short_attention(model: PreTrainedModel) -> bool:
 
     if getattr(model.config, "_attn_implementation", None) != "sdpa":
         return False
-    if _NAME not in AttentionInterface():
-        AttentionInterface.register(_NAME, _attend)
-        AttentionMaskInterface.register(_NAME, _mask)
+    AttentionInterface.register(_NAME, _attend)
+    AttentionMaskInterface.register(_NAME, _mask)
     model.set_attn_implementation(_NAME)
     return bool(model.config._attn_implementation == _NAME)
 
