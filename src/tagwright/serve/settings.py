@@ -1,0 +1,68 @@
+"""The limits of a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from math import isfinite
+
+from tagwright.errors import InputError
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a service takes, how long it waits, and whom it answers.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+
+    max_body: int = 4 << 20
+    """Bytes of a request's body; of one line, in a stream."""
+
+    max_texts: int = 1024
+    """Texts in a request."""
+
+    max_words: int = 200_000
+    """Words of a text."""
+
+    max_queue: int = 1024
+    """Requests that are taken and not answered yet, for each model."""
+
+    max_wait: float = 0.002
+    """Seconds that a short text waits, at most, for others to be computed with."""
+
+    short_characters: int = 4000
+    """Characters of a request, in all its texts, up to which it goes by the short lane."""
+
+    long_threads: int = 2
+    """Long requests that are worked on at once, for each model."""
+
+    timeout: float = 30.0
+    """Seconds from a request's last byte to its answer."""
+
+    head_timeout: float = 10.0
+    """Seconds in which a request's head has to arrive, and in which each further piece of its body has to."""
+
+    grace: float = 20.0
+    """Seconds that a service which is told to stop takes to answer what it has taken."""
+
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Keys that callers name; without any, everybody is answered."""
+
+    origins: tuple[str, ...] = ()
+    """Origins whose pages may call the service from a browser (CORS); `*` is any."""
+
+    log_texts: bool = False
+    """Write the texts of requests into the log, where they may be personal data."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            least = 0 if each.name in ("max_wait", "grace") else 1 if isinstance(value, int) else 1e-3
+            if not isfinite(value) or value < least:
+                raise InputError(f"{each.name} is {value}", mend=f"give at least {least}")
