@@ -22,6 +22,7 @@ class Ask:
         min_score: entities that score under it, in 0..1, are left out.
         types: the types of entities to give; None for all.
         on_overflow: what to do with a text longer than a window; None for what the bundle says.
+        tokens: give the words and their tags, too.
     """
 
     texts: tuple[str, ...] | None = None
@@ -29,6 +30,7 @@ class Ask:
     min_score: float = 0.0
     types: frozenset[str] | None = None
     on_overflow: Overflow | None = None
+    tokens: bool = False
 
     def __len__(self) -> int:
         """Return the number of texts or sentences."""
@@ -43,8 +45,12 @@ class Answer:
         entities: the spans, in the order of the text.
         words: how many words the text has.
         lost_words: words that `on_overflow = "truncate"` cut.
+        tokens: the words, where they were asked for.
+        tags: one tag a word, as the model chose them, whatever `types` and `min_score` leave out.
     """
 
     entities: tuple[Entity, ...]
     words: int
     lost_words: int = 0
+    tokens: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
