@@ -238,6 +238,12 @@ def _read(recipe: str) -> tuple[str, dict[str, Any]]:
         raise InputError(
             f"there is no recipe {recipe!r}", mend=f"name a TOML file or one of {', '.join(named_recipes())}"
         ) from None
+    except IsADirectoryError:
+        raise InputError(
+            "a folder is no recipe",
+            where=str(path),
+            mend=f"name a TOML file or one of {', '.join(named_recipes())}",
+        ) from None
     except OSError as error:
         raise InputError(f"the recipe cannot be read: {error.strerror}", where=str(path)) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -108,6 +108,10 @@ def test_a_calibration_that_cannot_be_is_named(bundle, values, message):
             {"runtime": "openvino", "precision": "int8", "group_size": "128"},
             "export.group_size is '128', not a number from 1",
         ),
+        (
+            {"runtime": "openvino", "precision": "int8", "group_size": 2**63},
+            "export.group_size is 9223372036854775808, not a number from 1 to 1048576",
+        ),
     ],
 )
 def test_an_export_that_cannot_be_is_named(bundle, export, message):

@@ -37,10 +37,10 @@ def answer(text, *spans, line=1, words=(), lost=0, **known):
     return format_named("parquet", several=several).render(Line("f", line, b"", **known), text, prediction)
 
 
-def finish(tmp_path, *answers, **options):
+def finish(tmp_path, *answers):
     part, out = tmp_path / "out.part", tmp_path / "out.parquet"
     part.write_text("".join(answers), encoding="utf-8")
-    assert finish_parquet(part, out, **options) == len(answers)
+    assert finish_parquet(part, out) == len(answers)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "out.part"]
     return pq.read_table(out).to_pylist()
 
@@ -283,14 +283,13 @@ def test_the_same_answers_give_the_same_bytes_in_bounded_row_groups(tmp_path, mo
     monkeypatch.setattr(parquet_file, "BATCH_ROWS", 10)
     monkeypatch.setattr(parquet_file, "GROUP_ROWS", 30)
     answers = [answer(f"text {n} " * 50, ("person", 0, 4), line=n) for n in range(1, 101)]
-    rows = finish(tmp_path, *answers, made={"tagwright": "1.0"})
+    rows = finish(tmp_path, *answers)
     written = (tmp_path / "out.parquet").read_bytes()
-    assert finish(tmp_path, *answers, made={"tagwright": "1.0"}) == rows
+    assert finish(tmp_path, *answers) == rows
     assert (tmp_path / "out.parquet").read_bytes() == written
     file = pq.ParquetFile(tmp_path / "out.parquet")
     assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [30, 30, 30, 10]
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
-    assert file.schema_arrow.metadata == {b"tagwright": b"1.0"}
     monkeypatch.setattr(parquet_file, "BATCH_BYTES", 2000)
     monkeypatch.setattr(parquet_file, "GROUP_BYTES", 5000)
     assert finish(tmp_path, *answers) == rows

@@ -18,6 +18,7 @@ from tagwright.config import DataSettings
 from tagwright.data.corpus import Corpus
 from tagwright.encode.align import PieceTable
 from tagwright.encode.windows import encode_words
+from tagwright.encode.words import check_splitter
 from tagwright.errors import InputError, require
 from tagwright.export.staging import check_place, disk_error, publish, staged
 from tagwright.export.trials import Trials, trial_data, trials_of
@@ -130,6 +131,7 @@ def export(
             where=str(source),
             mend="export the bundle that it was made from",
         )
+    check_splitter(meta.splitter)
     check_place(source, place, overwrite=overwrite)
     for module in _MODULES:
         require(module, "export")

@@ -21,6 +21,9 @@ __all__ = ["SCHEMA_VERSION", "SILENT", "BundleMeta", "change_record", "read_reco
 SCHEMA_VERSION = 3
 """1: the first. 2: `temperature` and `thresholds`, which change the answers. 3: `export`, which says who computes."""
 
+LARGEST_GROUP = 1 << 20
+"""Values that share a scale, at most: more than any layer is wide."""
+
 SILENT = 2.0
 """A threshold that no score reaches: entities of the type are never given."""
 
@@ -150,9 +153,9 @@ def _check_export(meta: BundleMeta, file: Path) -> None:
                 mend="the file is damaged; restore it",
             )
     size = meta.export.get("group_size")
-    if size is not None and (type(size) is not int or size < 1):
+    if size is not None and (type(size) is not int or not 1 <= size <= LARGEST_GROUP):
         raise InputError(
-            f"export.group_size is {size!r}, not a number from 1",
+            f"export.group_size is {size!r}, not a number from 1 to {LARGEST_GROUP}",
             where=str(file),
             mend="the file is damaged; restore it",
         )

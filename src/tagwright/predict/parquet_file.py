@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +19,7 @@ BATCH_ROWS = 1024
 BATCH_BYTES = 1 << 20
 
 
-def finish_parquet(part: Path, out: Path, *, made: Mapping[str, str] | None = None) -> int:
+def finish_parquet(part: Path, out: Path) -> int:
     """Make a Parquet file of the answers that were written as JSON lines; return how many rows it has.
 
     The columns: `file` (only if the answers name it), `line`, `id`, `text`, `entities`, `lost_words`, `error`.
@@ -33,7 +33,6 @@ def finish_parquet(part: Path, out: Path, *, made: Mapping[str, str] | None = No
     Args:
         part: the JSON lines.
         out: where the file goes.
-        made: what is said in its metadata of how it was made.
 
     Raises:
         RunError: a line of `part` is none that was written, or the file cannot be written.
@@ -46,7 +45,7 @@ def finish_parquet(part: Path, out: Path, *, made: Mapping[str, str] | None = No
     rows = 0
     try:
         with part.open("rb") as lines, new.open("wb") as file:
-            schema = _schema(pa, several=_names_file(lines)).with_metadata(dict(made) if made else None)
+            schema = _schema(pa, several=_names_file(lines))
             options = {"compression": "zstd", "use_dictionary": ["file", "entities.list.element.label"]}
             with parquet.ParquetWriter(file, schema, **options) as writer:
                 for group in _groups(_batches(pa, schema, lines, part)):
