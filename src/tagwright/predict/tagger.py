@@ -234,24 +234,34 @@ class Tagger:
             done += len(chunk)
         return WordTags.joined(tagged)
 
-    def _encode(self, sentences: Sequence[Sequence[str]], names: Sequence[str] | None = None) -> Encoded:
+    def _encode(
+        self,
+        sentences: Sequence[Sequence[str]],
+        names: Sequence[str] | None = None,
+        on_overflow: str | None = None,
+    ) -> Encoded:
         return encode_words(
             self.table,
             sentences,
             limit=self.meta.max_pieces,
             overlap=self.meta.overlap,
-            on_overflow=self.meta.on_overflow,
+            on_overflow=on_overflow or self.meta.on_overflow,
             names=names,
         )
 
-    def prepare(self, sentences: Sequence[Sentence]) -> Prepared:
+    def prepare(self, sentences: Sequence[Sentence], *, on_overflow: str | None = None) -> Prepared:
         """Cut the words of sentences into pieces, and those into windows.
+
+        Args:
+            sentences: the sentences.
+            on_overflow: what to do with one longer than a window, in place of what the bundle says.
 
         Raises:
             InputError: a sentence is longer than a window, where that is an error.
         """
         names = [sentence.id for sentence in sentences]
-        return Prepared(sentences, self._encode([sentence.tokens for sentence in sentences], names))
+        rows = [sentence.tokens for sentence in sentences]
+        return Prepared(sentences, self._encode(rows, names, on_overflow))
 
     def compute(self, prepared: Prepared, *, runtime: Runtime | None = None) -> WordTags:
         """Run the model over sentences and choose their tags; one thread at a time, whichever it is.
