@@ -190,6 +190,48 @@ def test_threads_share_a_table():
         assert (ids.tolist(), counts.tolist()) == (expected[0].tolist(), expected[1].tolist())
 
 
+class Interrupted:
+    """A tokenizer; while it encodes for the first time, something else happens."""
+
+    def __init__(self, tokenizer, meanwhile):
+        self.tokenizer, self.meanwhile = tokenizer, meanwhile
+
+    def encode_batch(self, *arguments, **options):
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return self.tokenizer.encode_batch(*arguments, **options)
+
+
+@pytest.mark.parametrize("cached_words", [10_000, 5])
+def test_what_others_look_up_while_words_are_encoded(cached_words):
+    """They wait for no one; and what they add, and a cache that they empty, costs no one a piece."""
+    table = PieceTable(TOKENIZERS["bert"], cached_words=cached_words)
+    words, others = TEXT[0].split(), [*TEXT[0].split()[::2], "Jeff", *TEXT[1].split()]
+    known = words[:2]
+    table.pieces(known)
+    found = []
+
+    def meanwhile():
+        with ThreadPoolExecutor(1) as pool:
+            found.append(pool.submit(table.pieces, others).result())
+
+    table.tokenizer = Interrupted(table.tokenizer, meanwhile)
+    found.append(table.pieces(words))
+    found.append(table.pieces(others))
+    for (ids, counts), asked in zip(found, (others, words, others), strict=True):
+        expected = TABLES["bert"].pieces(asked)
+        assert (ids.tolist(), counts.tolist()) == (expected[0].tolist(), expected[1].tolist())
+
+
+def test_more_words_than_are_looked_up_at_once():
+    words = [f"{word}{number}" for number in range(200) for word in GUIDE_WORDS] * 3
+    assert len(words) > 8192
+    ids, counts = PieceTable(TOKENIZERS["roberta"]).pieces(words)
+    parts = [TABLES["roberta"].pieces(words[start : start + 1000]) for start in range(0, len(words), 1000)]
+    assert ids.tolist() == np.concatenate([part[0] for part in parts]).tolist()
+    assert counts.tolist() == np.concatenate([part[1] for part in parts]).tolist()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_table_can_be_sent_to_another_process(kind):
     table = deepcopy(TABLES[kind])

@@ -182,6 +182,14 @@ def test_text_that_is_cut_or_refused(tmp_path):
         refusing.predict(["the", "the " * 100])
 
 
+def test_a_call_decides_otherwise(tagger):
+    sentence = tagger.split("the " * 100)
+    assert tagger.compute(tagger.prepare([sentence])).lost_words == 0
+    assert tagger.compute(tagger.prepare([sentence], on_overflow="truncate")).lost_words == 38
+    with pytest.raises(InputError, match="102 pieces are more than a window of 64 holds"):
+        tagger.prepare([sentence], on_overflow="error")
+
+
 def test_the_bundle_decides(tmp_path):
     bundle = tiny_bundle(tmp_path / "run", splitter="whitespace", valid_tags=False)
     tagger = Tagger.load(bundle, device="cpu")

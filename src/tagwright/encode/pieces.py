@@ -17,7 +17,7 @@ from tagwright.errors import InputError
 __all__ = ["PieceTable", "ranges"]
 
 _UNPICKLED = {"tokenizer", "_cache", "_lock"}
-_SLAB = 1 << 18  # words looked up at once
+_SLAB = 1 << 13  # words looked up at once: what a thread with a short text may have to wait for
 _CHUNK = 512  # unseen words encoded as one sequence: an Encoding for each would cost more than its pieces
 
 
@@ -40,7 +40,7 @@ class PieceTable:
     the copy truncation, padding and BPE dropout are off, and words get a leading blank if its running text
     has one.
 
-    Safe to use from several threads.
+    Safe to use from several threads, and words are encoded without holding the others up.
 
     Attributes:
         before: int32, shape (pieces,): the special pieces before a sequence.
@@ -60,8 +60,8 @@ class PieceTable:
 
         Args:
             tokenizer: a `tokenizers.Tokenizer`, or a fast tokenizer of transformers.
-            cached_words: the cache is emptied before it would hold more words than this (or than 262,144). With what
-                lies between them in memory a word takes about a kilobyte.
+            cached_words: the cache is emptied before it would hold more words than this, give or take 8,192 for each
+                thread. With what lies between them in memory a word takes about a kilobyte.
             cached_characters: or more characters than this.
 
         Raises:
@@ -110,8 +110,7 @@ class PieceTable:
             InputError: a word is not a string.
         """
         words = words if isinstance(words, (list, tuple)) else list(words)
-        with self._lock:
-            slabs = [self._look_up(words[start : start + _SLAB]) for start in range(0, len(words), _SLAB)]
+        slabs = [self._look_up(words[start : start + _SLAB]) for start in range(0, len(words), _SLAB)]
         if len(slabs) == 1:
             return slabs[0]
         empty = np.zeros(0, dtype=np.int32)
@@ -142,17 +141,24 @@ class PieceTable:
         return framed, offsets, inner
 
     def _look_up(self, words: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        rows = self._cache.find(words)
-        missing = np.flatnonzero(rows < 0)
-        if len(missing):
+        with self._lock:
+            cache = self._cache
+            rows = cache.find(words)
+            missing = np.flatnonzero(rows < 0)
+            if not len(missing):
+                return cache.take(rows)
             unseen = list(dict.fromkeys(words[position] for position in missing.tolist()))
             max_words, max_characters = self._limits
-            if len(self._cache) + len(unseen) > max_words or self._cache.characters > max_characters:
-                self._cache = _Cache()
+            if len(cache) + len(unseen) > max_words or cache.characters > max_characters:
+                cache = self._cache = _Cache()
                 unseen = list(dict.fromkeys(words))
-            self._cache.add(unseen, *self._encode(unseen))
-            rows = self._cache.find(words)
-        return self._cache.take(rows)
+            size = len(cache)
+        encoded = self._encode(unseen)
+        with self._lock:  # another thread may have put a new cache in place; this one only grew
+            if len(cache) > size:
+                unseen, encoded = _without(cache.find(unseen) >= 0, unseen, *encoded)
+            cache.add(unseen, *encoded)
+            return cache.take(cache.find(words))
 
     def _encode(self, words: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         texts = _encodable(words)
@@ -215,6 +221,15 @@ def _put(buffer: NDArray[Any], used: int, values: NDArray[Any]) -> NDArray[Any]:
         buffer = larger
     buffer[used:needed] = values
     return buffer
+
+
+def _without(
+    known: NDArray[np.bool_], words: list[str], flat: NDArray[np.int32], counts: NDArray[np.int32]
+) -> tuple[list[str], tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Leave out the words that have a row by now."""
+    new = np.flatnonzero(~known)
+    starts = np.cumsum(counts, dtype=np.int64) - counts
+    return [words[place] for place in new.tolist()], (flat[ranges(starts[new], counts[new])], counts[new])
 
 
 def _encodable(words: list[str]) -> list[str]:
