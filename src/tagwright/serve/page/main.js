@@ -10,7 +10,7 @@ import { Legend } from "./legend.js";
 import { List } from "./list.js";
 import { MarkedText } from "./marks.js";
 import { ask, resultOf, ServiceError } from "./service.js";
-import { count, unitsOf, wellFormed } from "./text.js";
+import { count, nameOf, unitsOf, wellFormed } from "./text.js";
 import { Tip } from "./tip.js";
 import { Trouble } from "./trouble.js";
 
@@ -46,13 +46,14 @@ async function loadModels() {
   const names = [...models.keys()];
   if (!models.has(model)) {
     if (model) note(`The link names the model ${model}, which is not served here.`);
-    model = names[0] ?? null;
+    model = String((known.find((one) => one.default) ?? known[0])?.name ?? "") || null;
   }
   byId("model").replaceChildren(...names.map((name) => make("option", { value: name }, name)));
   byId("model").value = model ?? "";
   byId("model-choice").hidden = names.length < 2;
   byId("model-name").hidden = names.length !== 1;
   byId("model-name").textContent = names[0] ?? "";
+  showTypes();
 }
 
 async function tag() {
@@ -105,14 +106,30 @@ function show(text, said) {
   result.hidden = false;
   byId("list").hidden = false;
   byId("link").hidden = false;
+  byId("about").hidden = true;
   marked.draw(text, entities, places, colours);
   refilter();
+}
+
+function showTypes() {
+  const types = [...(models.get(model) ?? [])].sort();
+  const hues = coloursOf(types);
+  const labels = types.map((type) => make("span", { class: "label", "data-hue": hues.get(type) }, nameOf(type)));
+  byId("about").querySelector("ul").replaceChildren(
+    ...labels.map((label) => {
+      const item = make("li");
+      item.append(label);
+      return item;
+    }),
+  );
+  byId("about").hidden = answer !== null || types.length === 0;
 }
 
 function forget() {
   answer = null;
   marked.clear();
   for (const name of ["result", "list", "link"]) byId(name).hidden = true;
+  showTypes();
   announce("");
   remember();
 }
@@ -167,7 +184,7 @@ function fail(error, text) {
   if (!(error instanceof ServiceError)) throw error;
   if (answer !== null && answer.text !== text) forget(); // what was shown is of another text
   const small = error.requestId ? `Request ${error.requestId}` : "";
-  if (error.status === 401) return askForKey(error);
+  if (error.status === 401) return askForKey();
   byId("key-form").hidden = true;
   broken = error.kind === "gone" ? broken + 1 : 0;
   if (error.kind === "gone" && broken > 2 && models.size) {
@@ -183,8 +200,8 @@ function fail(error, text) {
   }
 }
 
-function askForKey(error) {
-  trouble.say(error.message);
+function askForKey() {
+  trouble.say(sessionStorage.getItem(KEY) ? "The service refuses this key." : "The service asks for its API key.");
   const form = byId("key-form");
   if (form.hidden || form.contains(document.activeElement)) byId("key").value = "";
   form.hidden = false;

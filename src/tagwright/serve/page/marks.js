@@ -2,30 +2,37 @@
 // sheet, so that what is copied or searched is the text alone.
 
 import { make } from "./dom.js";
-import { endsRightToLeft, graphemesOf, nameOf } from "./text.js";
+import { beginsRightToLeft, endsRightToLeft, graphemesOf, nameOf } from "./text.js";
 
 const PIECE = 4000; // characters that are laid out together; pieces out of sight are not laid out at all
+const ENDLESS = 12_000; // characters of a paragraph above which it is laid out in several blocks
 const FIRST = 40_000; // characters that are shown at once; the rest follows while the page stays usable
 
 /**
- * Cut [0, text.length) into paragraphs, each with its line feed, never inside a span.
- * A paragraph is {start, end, spans}; spans are {start, end, …}, in order, not overlapping.
+ * Cut [0, text.length) into paragraphs, each with its line feed, never inside a span; endless ones are cut at blanks.
+ * A paragraph is {start, end, spans, goesOn}; spans are {start, end, …}, in order, not overlapping.
  */
 function paragraphsOf(text, spans) {
   const paragraphs = [];
   let start = 0;
   let from = 0;
   let next = 0;
+  let goesOn = false; // the one before had no line feed
   while (start < text.length) {
     const feed = text.indexOf("\n", from);
-    const end = feed < 0 ? text.length : feed + 1;
+    let end = feed < 0 ? text.length : feed + 1;
+    if (end - start > ENDLESS) {
+      const blank = text.indexOf(" ", Math.max(from, start + PIECE));
+      if (blank >= 0 && blank < end) end = blank + 1;
+    }
     let past = next;
     while (past < spans.length && spans[past].start < end) past += 1;
     if (past > next && spans[past - 1].end > end) {
-      from = spans[past - 1].end; // an entity runs over this line feed
+      from = spans[past - 1].end; // an entity runs over this place
       continue;
     }
-    paragraphs.push({ start, end, spans: spans.slice(next, past) });
+    paragraphs.push({ start, end, spans: spans.slice(next, past), goesOn });
+    goesOn = text[end - 1] !== "\n";
     [start, from, next] = [end, end, past];
   }
   return paragraphs;
@@ -56,6 +63,7 @@ export class MarkedText {
   #stop = 0; // the one mark that the tab key stops at, as a place in #order
   #drawing = 0;
   #chosen = null;
+  #direction = "ltr"; // of the paragraph that is being laid out
 
   constructor(box, { tip, onSelect }) {
     this.#box = box;
@@ -128,8 +136,9 @@ export class MarkedText {
   #piece(text, paragraphs, size) {
     const piece = make("div", { class: "piece" });
     piece.style.setProperty("--lines", String(Math.ceil(size / 70) + paragraphs.length));
-    for (const { start, end, spans } of paragraphs) {
-      const paragraph = make("div", { class: "paragraph", dir: "auto" });
+    for (const { start, end, spans, goesOn } of paragraphs) {
+      const paragraph = make("div", { class: "paragraph", dir: goesOn ? this.#direction : "auto" });
+      if (!goesOn) this.#direction = beginsRightToLeft(text.slice(start, start + PIECE)) ? "rtl" : "ltr";
       let done = start;
       for (const span of spans) {
         paragraph.append(text.slice(done, span.start), this.#mark(text.slice(span.start, span.end), span.entity));

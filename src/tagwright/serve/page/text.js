@@ -36,10 +36,16 @@ export function graphemesOf(text) {
   };
 }
 
+const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** Tell whether the first letter of a text is written from right to left. */
+export function beginsRightToLeft(text) {
+  return rightToLeft.test(text.match(/\p{L}/u)?.[0] ?? "");
+}
+
 /** Tell whether the last letter of a text is written from right to left. */
 export function endsRightToLeft(text) {
-  const last = text.match(/\p{L}(?=\P{L}*$)/u);
-  return last !== null && /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u.test(last[0]);
+  return rightToLeft.test([...text].findLast((character) => /\p{L}/u.test(character)) ?? "");
 }
 
 /** Make a name fit to stand in a line: no controls, nothing that turns the text around, not endless. */

@@ -32,8 +32,8 @@ export class Tip {
     const bar = make("span", { class: "meter", "aria-hidden": "true" });
     bar.style.setProperty("--part", String(Math.min(Math.max(entity.score, 0), 1)));
     const head = make("p");
-    head.append(make("b", { "data-hue": mark.dataset.hue }, nameOf(entity.label)), " ", bar, " score ", score);
-    const place = `characters ${entity.start} to ${entity.end}, words ${entity.word_start} to ${entity.word_end}`;
+    head.append(make("b", { "data-hue": mark.dataset.hue }, nameOf(entity.label)), " score ", score, bar);
+    const place = `start ${entity.start}, end ${entity.end}`;
     this.#box.replaceChildren(head, make("p", { class: "muted" }, place));
     this.#box.hidden = false;
     mark.setAttribute("aria-describedby", this.#box.id);
