@@ -24,7 +24,7 @@ _HOMES = {
     "load_data": "tagwright.data.load",
 }
 # Rooms that are callable as the function of the same name; see tagwright/rooms.py.
-_ROOMS = ("export", "report", "score", "train")
+_ROOMS = ("export", "report", "score", "serve", "train")
 
 __all__ = [
     "Aligner",
@@ -44,6 +44,7 @@ __all__ = [
     "load_data",
     "report",
     "score",
+    "serve",
     "train",
 ]
 
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from tagwright.score.compare import compare
     from tagwright.score.counts import score
     from tagwright.score.evaluate import evaluate
+    from tagwright.serve.server import serve
     from tagwright.train.curve import curve
     from tagwright.train.engine import train
 

@@ -48,6 +48,7 @@ COMMANDS = {
     "export": Command(
         "tagwright.cli.export", "export_command", "Write a tagger for a runtime without PyTorch."
     ),
+    "serve": Command("tagwright.cli.serve", "serve_command", "Answer over HTTP, with a page to try it on."),
     "inspect": Command(
         "tagwright.cli.inspect", "inspect_command", "Look at a data set before you train on it."
     ),

@@ -45,6 +45,9 @@ class Settings:
     head_timeout: float = 10.0
     """Seconds in which a request's head has to arrive, and in which each further piece of its body has to."""
 
+    keep_alive: float = 75.0
+    """Seconds that a connection stays open between two requests; longer than a proxy in front keeps it."""
+
     grace: float = 20.0
     """Seconds that a service which is told to stop takes to answer what it has taken."""
 
