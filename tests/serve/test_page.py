@@ -1,0 +1,414 @@
+"""The page of a service: what is typed is tagged, marked where it stands, filtered, listed and copied."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from itertools import pairwise
+
+import pytest
+
+from tests.models import tiny_bundle
+from tests.serve.browser import DESKTOP, TEXT, Mark, browser, bundle, entity, expect, serve, service, visit
+
+__all__ = ["browser", "bundle", "serve", "service", "visit"]  # fixtures
+
+TEXTS = [
+    TEXT,
+    "one",
+    "🇬🇧 London 🇫🇷 Paris #️⃣ 1️⃣ 👩🏽‍🚀 NASA",
+    "Zoe\u0308 in A\u030angstro\u0308m , q\u0307\u0323 x\u0301\u0302\u0303\u0304 end",
+    "وُلد نجيب محفوظ في القاهرة عام 1911 ، ونال Nobel Prize عام 1988 .",
+    "ביקרתי ב- Google בתל אביב , it was nice .",
+    "रवीन्द्रनाथ ठाकुर का जन्म कोलकाता में हुआ",
+    "a\n\n\nb c\n New York\nis\n\n",
+    "  blanks   and\ttabs  ",
+    "𝒜 𝔸𝕟𝕟𝕒 𠮷野家 で 食べる",
+    "half \ufffd and \u200e marks \u202eturned\u202c .",
+]
+
+
+def entities_of(service, text):
+    request = urllib.request.Request(
+        service.address + "v1/entities",
+        json.dumps({"text": text}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["results"][0]["entities"]
+
+
+def test_what_is_typed_is_tagged(visit, service):
+    shown = visit()
+    page = shown.page
+    assert page.title().startswith("Tagwright")
+    assert page.locator("#result").is_hidden()
+    page.locator("#text").press_sequentially("Jeff Bezos left New York .")
+    shown.settle("Jeff Bezos left New York .")
+    assert [mark.text for mark in shown.marks()] == [
+        one["text"] for one in entities_of(service, "Jeff Bezos left New York .")
+    ]
+    page.locator("#text").fill("")
+    page.locator("#result").wait_for(state="hidden")
+    assert page.locator("#list").is_hidden()
+
+
+def test_marks_stand_where_the_entities_are(visit, service):
+    shown = visit()
+    found = 0
+    for text in TEXTS:
+        shown.tag(text)
+        assert shown.shown() == text
+        expected = [Mark(one["start"], one["text"], one["label"]) for one in entities_of(service, text)]
+        assert shown.marks() == expected
+        assert all(text[mark.start : mark.start + len(mark.text)] == mark.text for mark in expected)
+        found += len(expected)
+        rows = shown.page.locator("#list tbody tr")
+        assert rows.locator(".go").evaluate_all("all => all.map((one) => one.textContent)") == [
+            mark.text for mark in expected
+        ]
+    assert found > len(TEXTS) / 2
+
+
+def test_a_mark_never_cuts_an_emoji_or_an_accent(visit):
+    text = "ab👩‍👩‍👧cd e\u0301\u0302f 🇬🇧🇫🇷 end"
+    shown = visit(go=False)
+    family, letter, flag = entity(text, "👩‍👩", "A"), entity(text, "e", "B"), entity(text, "🇬", "C")
+    shown.answer_with(family, letter, flag)
+    shown.page.goto(shown.address)
+    shown.tag(text)
+    assert [mark.text for mark in shown.marks()] == ["👩‍👩‍👧", "e\u0301\u0302", "🇬🇧"]
+    assert shown.shown() == text
+    assert shown.page.locator("#list .go").all_inner_texts() == [
+        "👩‍👩",
+        "e",
+        "🇬",
+    ]  # the list says what the model said
+
+
+def test_entities_that_overlap_are_all_listed(visit):
+    text = "one two three"
+    shown = visit(go=False)
+    shown.answer_with(entity(text, "one two", "A"), entity(text, "two three", "B"), entity(text, "two", "C"))
+    shown.page.goto(shown.address)
+    shown.tag(text)
+    assert shown.shown() == text
+    assert [mark.text for mark in shown.marks()] == ["one two", " three"]
+    assert shown.page.locator("#list tbody tr").count() == 3
+
+
+# The characters of the marked text in the order in which they stand on the screen, line by line.
+ORDER = """() => {
+    const walker = document.createTreeWalker(document.getElementById("marked"), NodeFilter.SHOW_TEXT);
+    const all = [];
+    while (walker.nextNode()) {
+        for (let place = 0; place < walker.currentNode.length; place += 1) {
+            const range = new Range();
+            range.setStart(walker.currentNode, place);
+            range.setEnd(walker.currentNode, place + 1);
+            const [box] = range.getClientRects();
+            if (box?.width) all.push([Math.round(box.left * 8), walker.currentNode.data[place]]);
+        }
+    }
+    return all.sort(([one], [other]) => one - other).map(([, character]) => character).join("");
+}"""
+
+
+def test_marks_do_not_turn_text_around(visit):
+    shown = visit(viewport={"width": 2400, "height": 700})
+    for text, parts in [
+        ("وُلد نجيب محفوظ في القاهرة عام 1911 ثم", ["نجيب محفوظ", "القاهرة"]),
+        ("نال Nobel Prize عام 1988 في القاهرة", ["Nobel Prize", "عام 1988", "القاهرة"]),
+        ("he said שלום עולם to Tel Aviv", ["שלום", "עולם", "Tel Aviv"]),
+        ("he said שלום עולם", ["שלום עולם"]),
+        ("he said שלום עולם today", ["עולם"]),
+        ("ב 12,000 איש ב 3.5 Google", ["12,000", "Google"]),
+        ("abc דוד 123 (def) גיל", ["דוד 123", "גיל"]),
+    ]:
+        shown.answer_with(*(entity(text, part) for part in parts))
+        shown.tag(text)
+        marked = shown.page.evaluate(ORDER)
+        assert [mark.text for mark in shown.marks()] == parts
+        shown.page.locator("#legend button", has_text="person").click()
+        assert shown.marks() == []
+        assert marked == shown.page.evaluate(ORDER)
+        shown.page.get_by_role("button", name="Show all").click()
+
+
+def test_types_are_filtered(visit):
+    shown = visit()
+    page = shown.page
+    shown.tag(TEXT)
+    before = shown.marks()
+    labels = {mark.label for mark in before}
+    assert len(labels) > 1
+    chosen = before[0].label
+    button = page.locator("#legend button", has_text=chosen)
+    number = sum(mark.label == chosen for mark in before)
+    assert button.get_attribute("aria-pressed") == "true"
+    assert button.inner_text().split() == [chosen, str(number)]
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert shown.marks() == [mark for mark in before if mark.label != chosen]
+    assert page.locator("#list tbody tr").count() == len(before) - number
+    assert f"{number} hidden" in page.locator("#summary").inner_text()
+    assert shown.shown() == TEXT
+    page.get_by_role("button", name="Show all").click()
+    assert shown.marks() == before
+    assert page.get_by_role("button", name="Show all").count() == 0
+
+
+def test_scores_are_filtered(visit, service):
+    shown = visit()
+    page = shown.page
+    shown.tag(TEXT)
+    scores = [one["score"] for one in entities_of(service, TEXT)]
+    least = sorted(scores)[1] // 0.01 / 100
+    slider = page.get_by_label("Score at least")
+    slider.fill(str(least))
+    expect(page.locator("#least-number")).to_have_text(f"{least:.2f}")
+    kept = [f"{score:.4f}" for score in scores if score >= least]
+    assert page.locator("#list td.number").all_inner_texts() == kept
+    assert len(shown.marks()) == len(kept)
+    counts = page.locator("#legend .count").all_inner_texts()
+    assert sum(map(int, counts)) == len(kept)
+    slider.fill("1")
+    page.get_by_text("The filters hide all entities.").wait_for()
+    shown.tag(TEXT + " more")  # the filter stays
+    assert shown.marks() == []
+
+
+def test_the_list_is_sorted_and_leads_to_the_text(visit, service):
+    shown = visit()
+    page = shown.page
+    shown.tag(TEXT)
+    scores = [f"{one['score']:.4f}" for one in entities_of(service, TEXT)]
+    cells = page.locator("#list td.number")
+    head = page.get_by_role("button", name="Score", exact=True)
+    head.click()
+    assert cells.all_inner_texts() == sorted(scores)
+    head.click()
+    assert cells.all_inner_texts() == sorted(scores, reverse=True)
+    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    head.click()
+    assert cells.all_inner_texts() == scores
+    page.locator("#list .go").nth(1).click()
+    assert page.evaluate("document.activeElement.textContent") == shown.marks()[1].text
+    assert (
+        page.locator("#list tr[aria-current]").count() == page.locator("#marked [aria-current]").count() == 1
+    )
+
+
+def test_several_models(visit, serve, bundle, tmp_path):
+    other = tiny_bundle(tmp_path / "other", labels=["O", "B-Gene", "I-Gene"], seed=3)
+    running = serve(bundle, other)
+    shown = visit(at=running)
+    page = shown.page
+    shown.tag(TEXT)
+    assert {mark.label for mark in shown.marks()} != {"Gene"}
+    choice = page.get_by_label("Model")
+    assert choice.locator("option").all_inner_texts() == ["tiny", "other"]
+    with page.expect_response("**/v1/entities"):
+        choice.select_option("other")
+    page.locator("#legend button", has_text="Gene").wait_for()
+    assert page.locator("#legend button").count() == 1
+    assert "model=other" in page.url
+    again = visit(page.url.removeprefix(running.address), at=running)
+    again.settle(TEXT)
+    assert again.page.get_by_label("Model").input_value() == "other"
+
+
+def test_one_model_is_no_choice(visit):
+    page = visit().page
+    expect(page.locator("#model-name")).to_have_text("tiny")
+    assert page.get_by_label("Model").is_hidden()
+    assert page.locator("#about .label").count() == 6
+    assert page.get_by_role("link", name="API").evaluate("(link) => link.pathname") == "/docs"
+
+
+def test_examples_are_tagged_and_the_old_text_comes_back(visit):
+    shown = visit()
+    page = shown.page
+    shown.tag("my own words")
+    names = page.locator("#examples button").all_inner_texts()
+    assert len(names) >= 6
+    seen = set()
+    for name in names:
+        page.get_by_role("button", name=name, exact=True).click()
+        shown.settle()
+        seen.add(shown.shown())
+    assert len(seen) == len(names)
+    assert any("👩‍👩‍👧‍👦" in text for text in seen)
+    page.get_by_role("button", name="Bring the old text back").click()
+    shown.settle("my own words")
+
+
+def test_older_answers_do_not_come_through(visit):
+    shown = visit(go=False)
+    page = shown.page
+    held = []
+
+    def answer(route):
+        text = route.request.post_data_json["text"]
+        if text == "first":
+            held.append(route)
+        else:
+            route.fulfill(
+                json={"model": "tiny", "results": [{"entities": [entity(text, "second")], "words": 1}]}
+            )
+
+    page.route("**/v1/entities", answer)
+    page.goto(shown.address)
+    page.locator("#text").fill("first")
+    page.locator("#text").press("Control+Enter")
+    expect(page.locator("#tag")).to_have_class("main busy")
+    while not held:
+        page.wait_for_timeout(5)
+    shown.tag("second")
+    held[0].fulfill(json={"model": "tiny", "results": [{"entities": [entity("first", "first")], "words": 1}]})
+    page.wait_for_timeout(50)
+    assert [mark.text for mark in shown.marks()] == ["second"]
+
+
+def clipboard(page):
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def test_entities_are_copied(visit, service):
+    shown = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = shown.page
+    shown.tag(TEXT)
+    entities = entities_of(service, TEXT)
+    page.get_by_role("button", name="Copy JSON").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert json.loads(clipboard(page)) == {"model": "tiny", "text": TEXT, "entities": entities}
+    page.get_by_role("button", name="Copy CoNLL").click()
+    expect(page.locator("#copy-conll")).to_have_text("Copied")
+    rows = [line.split("\t") for line in clipboard(page).removesuffix("\n\n").split("\n")]
+    assert "".join(word for word, _ in rows) == "".join(TEXT.split())
+    for one in entities:
+        tags = [tag for _, tag in rows[one["word_start"] : one["word_end"]]]
+        inside = [f"I-{one['label']}"] * (len(tags) - 1)
+        assert tags == [f"B-{one['label']}", *inside]
+    tagged = sum(one["word_end"] - one["word_start"] for one in entities)
+    assert sum(tag != "O" for _, tag in rows) == tagged
+
+
+def test_only_what_is_shown_is_copied(visit, service):
+    shown = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = shown.page
+    shown.tag(TEXT)
+    entities = entities_of(service, TEXT)
+    gone = entities[0]["label"]
+    page.locator("#legend button", has_text=gone).click()
+    page.get_by_role("button", name="Copy JSON").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert json.loads(clipboard(page))["entities"] == [one for one in entities if one["label"] != gone]
+    page.locator("#copy-conll").click()
+    expect(page.locator("#copy-conll")).to_have_text("Copied")
+    copied = clipboard(page)
+    assert gone not in copied
+    assert copied.count("\tB-") == sum(one["label"] != gone for one in entities)
+
+
+def test_copying_without_a_clipboard(visit):
+    shown = visit(go=False, permissions=["clipboard-read", "clipboard-write"])
+    page = shown.page
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.goto(shown.address)
+    shown.tag("Jeff Bezos")
+    page.get_by_role("button", name="Copy JSON").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    page.locator("#text").fill("")
+    page.locator("#text").press("Control+v")
+    assert json.loads(page.locator("#text").input_value())["text"] == "Jeff Bezos"
+
+
+def test_words_that_conll_cannot_hold(visit):
+    text = "a b"
+    shown = visit(go=False)
+    shown.answer_with(entity(text, "a"), tokens=["a\tb"], tags=["O"])
+    shown.page.goto(shown.address)
+    shown.tag(text)
+    shown.page.get_by_role("button", name="Copy CoNLL").click()
+    shown.page.get_by_text("CoNLL cannot hold the word").wait_for()
+
+
+def test_words_that_were_cut_are_counted(visit):
+    shown = visit(go=False)
+    shown.answer_with(lost_words=3, words=9)
+    shown.page.goto(shown.address)
+    shown.tag("some text")
+    assert shown.page.locator("#summary").inner_text() == "0 entities in 9 words · the last 3 words cut off"
+    assert shown.page.get_by_text("There are no entities in this text.").is_visible()
+
+
+def test_colours_stay_the_same(visit):
+    def colours(page):
+        return page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('#legend button')].map(b => "
+            "[b.querySelector('bdi').textContent, b.dataset.hue]))"
+        )
+
+    first, second = visit(), visit(color_scheme="dark", viewport=DESKTOP)
+    first.tag(TEXT)
+    second.tag("Jeff Bezos left .")
+    assert colours(first.page) == colours(second.page)
+    assert len(set(colours(first.page).values())) == 6
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_words(visit):
+    """The page stays usable: no task holds it for long, and what is out of sight is not laid out."""
+    words = [f"word{number}" for number in range(100_000)]
+    for joiner in ("\n", " "):
+        text = joiner.join(words)
+        starts = [0]
+        for word in words:
+            starts.append(starts[-1] + len(word) + 1)
+        entities = [
+            {
+                "label": "person",
+                "start": starts[place],
+                "end": starts[place] + len(words[place]),
+                "score": 0.5,
+                "text": words[place],
+                "word_start": place,
+                "word_end": place + 1,
+            }
+            for place in range(0, 100_000, 10)
+        ]
+        shown = visit(go=False)
+        shown.answer_with(*entities, words=100_000)
+        page = shown.page
+        page.goto(shown.address)
+        page.evaluate(
+            "text => { const field = document.getElementById('text'); field.value = text; "
+            "field.dispatchEvent(new Event('input')); }",
+            text,
+        )
+        page.set_default_timeout(120_000)
+        shown.settle(text)
+        assert len(shown.marks()) == 10_000
+        assert page.locator("#list tbody tr").count() == 200
+        page.get_by_role("button", name="Show 200 more of 9800").click()
+        assert page.locator("#list tbody tr").count() == 400
+        assert "too long for a link" in page.locator("#size").inner_text()
+        page.get_by_label("Score at least").fill("0.9")
+        expect(page.locator("#marked .entity[role]")).to_have_count(0)
+        assert shown.shown() == text
+
+
+def test_paragraphs_are_cut_at_blanks_alone(visit):
+    shown = visit()
+    text = "\n".join(["Jeff Bezos " * 1500, "left", "x" * 13_000, "שלום " * 3000])
+    shown.tag(text)
+    assert shown.shown() == text
+    blocks = shown.page.locator(".paragraph").evaluate_all(
+        "all => all.map((one) => [one.textContent, one.dir])"
+    )
+    assert len(blocks) > 4
+    for (one, _), (_, direction) in pairwise(blocks):
+        assert one[-1] in " \n"
+        assert one[-1] == "\n" or direction in ("ltr", "rtl")
+    assert blocks[-1][1] == "rtl"

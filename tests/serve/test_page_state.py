@@ -1,0 +1,330 @@
+"""The page's state: in the address, after errors, with a key, from files; and hostile texts, which stay texts."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote_plus
+
+import pytest
+
+from tests.serve.browser import REFUSED, TEXT, browser, bundle, entity, expect, serve, service, visit
+
+__all__ = ["browser", "bundle", "serve", "service", "visit"]  # fixtures
+
+HOSTILE = [
+    "<script>window.hit = 1</script>",
+    "</script><script>window.hit = 2</script>",
+    "<img src=x onerror=window.hit=3>",
+    "<IMG SRC=x OnError=window.hit=4 //",
+    "\"><svg onload='window.hit=5'>",
+    "'><svg/onload=window.hit=6>",
+    "</textarea><script>window.hit=7</script>",
+    "</div></span><iframe srcdoc='<script>parent.hit=8</script>'></iframe>",
+    "javascript:window.hit=9",
+    "<a href='javascript:window.hit=10'>x</a>",
+    "<body onload=window.hit=11>",
+    "<details open ontoggle=window.hit=12>",
+    "<input autofocus onfocus=window.hit=13>",
+    "<video><source onerror=window.hit=14>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=window.hit=15>",
+    "<noscript><p title='</noscript><img src=x onerror=window.hit=16>'>",
+    "<template><script>window.hit=17</script></template>",
+    "<style>*{display:none!important}</style>",
+    "<link rel=stylesheet href=//127.0.0.2/x.css>",
+    "<base href=//127.0.0.2/>",
+    "<meta http-equiv=refresh content='0;url=//127.0.0.2'>",
+    "<object data=//127.0.0.2/x></object><embed src=//127.0.0.2/y>",
+    "<form action=//127.0.0.2><button>go</button></form>",
+    "${window.hit=24} {{window.hit=24}} #{window.hit=24}",
+    "';window.hit=25;//",
+    '\\";window.hit=26;//',
+    "`;window.hit=27;//",
+    "]]><script>window.hit=28</script><!--",
+    "<!--><img src=x onerror=window.hit=29>-->",
+    "&lt;img src=x onerror=window.hit=30&gt; &#60;b&#62; &amp;",
+    "%3Cscript%3Ewindow.hit=31%3C/script%3E",
+    "\u202e<script>window.hit=32</script>\u2066",
+    "<scr\u0000ipt>window.hit=33</scr\u0000ipt>",
+    "__proto__",
+    "constructor",
+    "data:text/html,<script>window.hit=36</script>",
+]
+
+
+def quiet(page):
+    """Tell that nothing hostile has come to life."""
+    made = page.evaluate(
+        """() => ({
+            hit: window.hit ?? null,
+            images: document.images.length, scripts: document.scripts.length,
+            others: document.querySelectorAll("iframe, object, embed, video, svg, math, base, details, form").length,
+            styles: document.styleSheets.length, metas: document.querySelectorAll("meta").length,
+            handlers: [...document.querySelectorAll("*")].filter((one) =>
+                [...one.attributes].some(({ name }) => name.startsWith("on"))).length,
+        })"""
+    )
+    assert made == {
+        "hit": None,
+        "images": 1,
+        "scripts": 1,
+        "others": 1,
+        "styles": 1,
+        "metas": 4,
+        "handlers": 0,
+    }
+
+
+def test_hostile_texts_stay_texts(visit):
+    shown = visit()
+    text = "\n".join(HOSTILE)
+    assert len(HOSTILE) >= 30
+    shown.tag(text)
+    assert shown.shown() == text
+    quiet(shown.page)
+
+
+def test_hostile_fragments_stay_texts(visit, service):
+    hostile = "\n".join(HOSTILE).replace("\0", "")
+    fields = f"text={quote(hostile)}&model={quote(HOSTILE[2])}&score=%3Cb%3E"
+    shown = visit("#" + fields + "".join(f"&hide={quote(one)}" for one in HOSTILE))
+    shown.settle(hostile)
+    quiet(shown.page)
+    for one in HOSTILE:  # as they are: no fields, no escapes
+        shown.page.evaluate("fragment => { location.hash = fragment; }", one)
+    shown.settle()
+    quiet(shown.page)
+
+
+def test_hostile_answers_stay_texts(visit):
+    shown = visit(go=False)
+    text = " ".join(f"{number:04}" for number in range(len(HOSTILE)))
+    said = [entity(text, f"{number:04}", label) | {"text": label} for number, label in enumerate(HOSTILE)]
+    models = {"models": [{"name": HOSTILE[0], "types": HOSTILE}, {"name": HOSTILE[2], "types": HOSTILE}]}
+    shown.page.route("**/v1/models", lambda route: route.fulfill(json=models))
+    shown.answer_with(*said, tokens=HOSTILE, tags=HOSTILE)
+    shown.page.goto(shown.address)
+    shown.tag(text)
+    page = shown.page
+    assert len(shown.marks()) == page.locator("#list tbody tr").count() == len(HOSTILE)
+    assert page.locator("#list .go").evaluate_all("all => all.map((one) => one.textContent)") == HOSTILE
+    page.locator("#marked .entity").nth(2).hover()
+    expect(page.locator("#tip b")).to_have_text(HOSTILE[2])
+    for button in page.locator("#legend button").all()[:3]:
+        button.click()
+    quiet(page)
+
+
+def test_hostile_errors_stay_texts(visit):
+    shown = visit(allowed=REFUSED)
+    for message in (HOSTILE[2], HOSTILE[4], HOSTILE[17]):
+        body = '{"error": {"code": "x", "message": %s}, "request_id": %s}'
+        written = '"' + message.replace('"', '\\"') + '"'
+        shown.refuse_with(422, body % (written, written))
+        shown.page.locator("#text").fill("x")
+        shown.page.locator("#tag").click()
+        shown.wait_for_alert(message)
+        quiet(shown.page)
+
+
+def test_the_state_goes_round_and_to_no_server(visit, service):
+    secret = "Jeff Bezos 😀 left\nNew York & the #1 = 100% + Sa\u0303o Paulo"
+    shown = visit()
+    page = shown.page
+    shown.tag(secret)
+    label = shown.marks()[0].label
+    page.locator("#legend button", has_text=label).click()
+    page.get_by_label("Score at least").fill("0.25")
+    expect(page).to_have_url(re.compile("score=0.25"))
+    address = page.url
+    assert unquote_plus(address.split("text=")[1].split("&")[0]) == secret
+    del service.seen[:]
+    again = visit(address.removeprefix(service.address))
+    again.settle(secret)
+    assert again.page.locator("#text").input_value() == secret
+    assert again.marks() == shown.marks()
+    assert again.page.locator("#legend [aria-pressed=false]").inner_text().split()[0] == label
+    assert again.page.get_by_label("Score at least").input_value() == "0.25"
+    again.page.evaluate("() => { location.hash = 'text=other'; }")
+    again.settle("other")
+    assert again.page.get_by_label("Score at least").input_value() == "0"
+    again.page.go_back()
+    again.settle(secret)
+    assert service.seen
+    assert all("Bezos" not in unquote_plus(one) and "score" not in one for one in service.seen)
+
+
+def test_a_link_is_copied_unless_it_is_too_long(visit):
+    shown = visit(permissions=["clipboard-read", "clipboard-write"])
+    page = shown.page
+    shown.tag("Jeff Bezos")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#link")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    shown.tag("word " * 4000)
+    assert "text=" not in page.url
+    assert "too long for a link" in page.locator("#size").inner_text()
+    assert page.locator("#link").is_disabled()
+    page.evaluate("() => { location.hash = 'text=' + 'x'.repeat(20_000); }")
+    expect(page.locator("#note")).to_contain_text("The link has 20,005 characters")
+    assert page.locator("#text").input_value().startswith("word")
+
+
+def test_a_link_to_another_service(visit):
+    shown = visit("#text=Jeff+Bezos&model=elsewhere&score=7")
+    shown.settle("Jeff Bezos")
+    expect(shown.page.locator("#note")).to_have_text(
+        "The link names the model elsewhere, which is not served here."
+    )
+    assert shown.page.get_by_label("Score at least").input_value() == "0"
+
+
+def test_the_service_goes_and_comes_back(visit, serve):
+    running = serve()
+    shown = visit(at=running, allowed=REFUSED)
+    shown.tag(TEXT)
+    running.stop()
+    shown.page.locator("#text").fill("Jeff Bezos left")
+    shown.wait_for_alert("The service does not answer.")
+    assert shown.page.locator("#text").input_value() == "Jeff Bezos left"
+    assert shown.page.locator("#result").is_hidden()  # its marks were of another text
+    running.start()
+    shown.settle("Jeff Bezos left")
+    expect(shown.page.locator("#alert")).to_be_empty()
+    assert shown.marks()
+
+
+def test_a_request_that_breaks_off_is_not_sent_for_ever(visit):
+    shown = visit(allowed=REFUSED)
+    shown.page.clock.install()
+    sent = []
+    shown.page.route("**/v1/entities", lambda route: (sent.append(1), route.abort()))
+    shown.page.locator("#text").fill("text")
+    shown.page.locator("#tag").click()
+    for _ in range(3):
+        shown.page.clock.run_for(3000)
+        shown.page.wait_for_timeout(1)
+    shown.wait_for_alert("The service breaks off at this text of 4 characters")
+    shown.page.clock.run_for(120_000)
+    assert len(sent) == 3
+
+
+def test_refusals_are_said_in_the_service_s_words(visit, serve):
+    running = serve(max_body=300)
+    shown = visit(at=running, allowed=REFUSED)
+    page = shown.page
+    page.locator("#text").fill("too long " * 100)
+    shown.wait_for_alert("The body is longer than 300 bytes")
+    assert page.locator("#alert small").inner_text().startswith("Request ")
+    assert page.get_by_role("alert").inner_text() == shown.alert()
+    page.locator("#text").fill("short")
+    shown.settle("short")
+    expect(page.locator("#alert")).to_be_empty()
+
+
+def test_a_busy_service_is_asked_again(visit):
+    shown = visit(allowed=REFUSED)
+    shown.page.clock.install()
+    full = '{"error": {"code": "queue_full", "message": "The queue is full."}, "request_id": "r1"}'
+    shown.refuse_with(503, full, {"retry-after": "7"})
+    shown.page.locator("#text").fill("Jeff Bezos")
+    shown.page.locator("#tag").click()
+    shown.wait_for_alert("The queue is full. The text stays here")
+    shown.page.unroute("**/v1/entities")
+    shown.page.clock.run_for(6000)
+    assert shown.page.locator("#result").is_hidden()
+    shown.page.clock.run_for(1500)
+    shown.settle("Jeff Bezos")
+    expect(shown.page.locator("#alert")).to_be_empty()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (502, "<html><h1>Bad gateway</h1></html>", "The service answers 502 and gives no reason."),
+        (200, "<html>hello</html>", "The service's answer cannot be read."),
+        (200, '{"results": [{"entities": [{"label": 1}]}]}', "The service's answer does not fit the text."),
+        (
+            200,
+            '{"results": [{"entities": [{"label": "x", "score": 1, "start": 0, "end": 99}]}]}',
+            "The service's answer does not fit the text.",
+        ),
+        (504, '{"error": {"code": "timeout", "message": "It took too long."}}', "It took too long."),
+    ],
+)
+def test_odd_answers(visit, status, body, said):
+    shown = visit(allowed=REFUSED)
+    shown.refuse_with(status, body)
+    shown.page.locator("#text").fill("Jeff")
+    shown.page.locator("#tag").click()
+    shown.wait_for_alert(said)
+    assert shown.page.locator("#alert h1").count() == 0
+
+
+def test_the_key_is_asked_for_and_kept_in_this_tab(visit, serve):
+    running = serve(api_keys=("right-key",))
+    shown = visit("#text=Jeff+Bezos", at=running, allowed=REFUSED)
+    page = shown.page
+    field = page.get_by_label("API key")
+    field.wait_for()
+    shown.wait_for_alert("The service asks for its API key.")
+    for key, said in [("schlüssel", "A key has no blanks"), ("wrong-key", "The service refuses this key.")]:
+        field.fill(key)
+        field.press("Enter")
+        shown.wait_for_alert(said)
+    field.fill("right-key")
+    page.get_by_role("button", name="Use this key").click()
+    shown.settle("Jeff Bezos")
+    assert field.is_hidden()
+    expect(page.locator("#alert")).to_be_empty()
+    page.reload()
+    shown.settle("Jeff Bezos")
+    assert field.is_hidden()
+    assert "right-key" not in page.url
+    assert page.evaluate("localStorage.length") == 0
+    assert page.evaluate("document.cookie") == ""
+
+
+def drop(page, name, content):
+    """Drop a file on the page, as the browser tells of it."""
+    page.evaluate(
+        """([name, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "text/plain" }));
+            for (const type of ["dragover", "drop"]) {
+                document.getElementById("text").dispatchEvent(
+                    new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+            }
+        }""",
+        [name, list(content)],
+    )
+
+
+def test_files_are_opened_and_dropped(visit, tmp_path):
+    shown = visit()
+    page = shown.page
+    path = tmp_path / "notes.txt"
+    path.write_bytes("\ufeffJeff Bezos 😀\r\nleft".encode())
+    with page.expect_file_chooser() as chosen:
+        page.get_by_role("button", name="Open a file").click()
+    chosen.value.set_files(path)
+    shown.settle("Jeff Bezos 😀\nleft")
+    drop(page, "other.txt", "Sa\u0303o Paulo".encode())
+    shown.settle("Sa\u0303o Paulo")
+    drop(page, "wide.txt", "Zoë in Zürich".encode("utf-16"))
+    shown.settle("Zoë in Zürich")
+    for name, content, said in [
+        ("latin.txt", "Zürich".encode("latin-1"), "latin.txt is not text in UTF-8; save it as such."),
+        ("picture.txt", b"\x89PNG\0\0", "picture.txt is not text in UTF-8; save it as such."),
+        ("zeros.txt", b"a\0b", "zeros.txt is not a text file."),
+    ]:
+        drop(page, name, content)
+        expect(page.locator("#note")).to_have_text(said)
+    assert page.locator("#text").input_value() == "Zoë in Zürich"
+
+
+def test_a_file_that_the_service_does_not_take(visit, serve):
+    running = serve(max_body=10_000)
+    shown = visit(at=running, allowed=REFUSED)
+    drop(shown.page, "long.txt", b"word " * 4000)
+    shown.wait_for_alert("The body is longer than 10,000 bytes")
+    assert len(shown.page.locator("#text").input_value()) == 20_000
