@@ -70,7 +70,7 @@ def try_direct(bundle: Path, texts: list[str], args: argparse.Namespace) -> tupl
                 result = load(running, texts, MOST, seconds=args.seconds, warm=args.warm)
             found[way.name].append(result)
             tell(f"  {way.name}: {result['rate']:,.1f} requests/s, {result['statuses']}")
-    rates = {name: statistics.median(good_rate(result) for result in some) for name, some in found.items()}
+    rates = {name: statistics.median(result["rate"] for result in some) for name, some in found.items()}
     lines = [
         f"| {name} | {rates[name]:,.1f} | {percentiles(ms for result in some for ms in result['latencies'])}"
         f" | {sum(refusals(result['statuses']) + result['lost'] for result in some)} |"
@@ -79,12 +79,6 @@ def try_direct(bundle: Path, texts: list[str], args: argparse.Namespace) -> tupl
     head = f"| direct service, {MOST} connections | requests/s | p50 / p95 / p99, ms | not 200 |\n|---|---|---|---|\n"
     best = max((way for way in ways if "bfloat16" not in way.command), key=lambda way: rates[way.name])
     return best, head + "\n".join(lines) + f"\n\nThe fastest in fp32, measured below: {best.name}."
-
-
-def good_rate(result: dict[str, Any]) -> float:
-    """Answers of status 200 a second."""
-    total = sum(result["statuses"].values())
-    return float(result["rate"] * result["statuses"].get("200", 0) / max(1, total))
 
 
 def measure(
@@ -130,10 +124,10 @@ def table(cells: dict[str, dict[int, list[dict[str, Any]]]], base: str | None) -
     ]
     for name, by_many in cells.items():
         for many, some in by_many.items():
-            rate = statistics.median(good_rate(cell) for cell in some)
+            rate = statistics.median(cell["rate"] for cell in some)
             ratio = "–"
             if base:
-                ratio = f"{rate / statistics.median(good_rate(cell) for cell in cells[base][many]):.1f}"
+                ratio = f"{rate / statistics.median(cell['rate'] for cell in cells[base][many]):.1f}"
             bad: Counter[str] = Counter()
             for cell in some:
                 bad.update({status: n for status, n in cell["statuses"].items() if status != "200"})

@@ -5,8 +5,8 @@
 JOB.json: {"host", "port", "path", "texts", "connections", "seconds" or "count", "warm": seconds, "number": bool}.
 Each connection sends a request, waits for its answer, and sends the next; texts are taken in turn. A request that was
 sent and whose connection ended without a whole answer is counted as lost (and as cut, if some of the answer had come),
-and the connection is opened again. RESULT.json has the latencies in milliseconds, statuses, the distinct answers of
-each text with their counts, and what of one core the client itself took.
+and the connection is opened again. RESULT.json has the answers of status 200 a second, the latencies in milliseconds,
+statuses, the distinct answers of each text with their counts, and what of one core the client itself took.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Load:
         self.sent = 0
         self.latencies = array("d")
         self.statuses: Counter[int] = Counter()
+        self.good = 0
         self.lost = self.cut = self.refused = self.reopened = 0
         self.answers: dict[int, Counter[bytes]] = {}
         self.counting = False
@@ -109,8 +110,10 @@ class Load:
         self.sent += 1
         return text, request
 
-    def answered(self, text: int, status: int, body: bytes, seconds: float) -> None:
-        if not self.counting:
+    def answered(self, text: int, status: int, body: bytes, seconds: float, *, counted: bool) -> None:
+        """Count an answer; `counted` is whether its request was sent once counting had begun."""
+        self.good += self.counting and status == 200
+        if not counted:
             return
         self.latencies.append(1000 * seconds)
         self.statuses[status] += 1
@@ -149,8 +152,8 @@ class Connection(asyncio.Protocol):
         if answer is None:
             return
         status, body, last = answer
-        if self.counted:
-            self.load.answered(self.text, status, body, time.perf_counter() - self.begin)
+        seconds = time.perf_counter() - self.begin
+        self.load.answered(self.text, status, body, seconds, counted=self.counted)
         self.text = -1
         self.load.waiting.discard(self)
         if last:
@@ -216,7 +219,7 @@ async def run(job: dict[str, Any], begun: Callable[[], None] = lambda: None) -> 
         await asyncio.sleep(job["seconds"])
         load.stopped = True
     seconds, cpu = time.perf_counter() - begin, own_cpu() - cpu
-    within = len(load.latencies)
+    good = load.good
     if load.waiting:  # what is on its way is answered too, but counts for no rate
         try:
             await asyncio.wait_for(load.done.wait(), job.get("patience", 60))
@@ -230,7 +233,7 @@ async def run(job: dict[str, Any], begun: Callable[[], None] = lambda: None) -> 
     return {
         "seconds": seconds,
         "client_cpu": cpu / seconds,
-        "rate": within / seconds,
+        "rate": good / seconds,
         "latencies": load.latencies.tolist(),
         "statuses": dict(load.statuses),
         "lost": load.lost,

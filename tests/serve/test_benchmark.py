@@ -106,6 +106,7 @@ def test_statuses_are_told_apart_and_a_connection_that_is_ended_is_opened_again(
     found = measured(load("serve_client"), respond, count=12)
 
     assert found["statuses"] == {200: 8, 503: 4}
+    assert found["rate"] == pytest.approx(8 / found["seconds"])
     assert found["lost"] == 0
     assert 1 <= found["reopened"] <= 4
 
@@ -199,7 +200,7 @@ def test_tenths_are_medians(load):
     assert load("serve_mixed").tenths([float(n // 5) for n in range(50)]) == [float(n) for n in range(10)]
 
 
-def test_a_row_counts_good_answers_alone(load):
+def test_a_row_tells_what_was_refused_or_lost(load):
     cell = {
         "rate": 10.0,
         "statuses": {"200": 5, "500": 5},
@@ -210,9 +211,9 @@ def test_a_row_counts_good_answers_alone(load):
         "server_cpu": 1.5,
         "resident_mb": 100.0,
     }
-    good = {**cell, "statuses": {"200": 10}, "lost": 0}
+    good = {**cell, "rate": 20.0, "statuses": {"200": 10}, "lost": 0}
 
     rows = load("serve").table({"ours": {8: [good]}, "direct": {8: [cell]}}, "direct").splitlines()
 
-    assert rows[2].startswith("| ours | 8 | 10.0 | 2.0 | 1.0 / 1.0 / 1.0 | 0 | 5 | 1 (1) |")
-    assert rows[3].startswith("| direct | 8 | 5.0 | 1.0 | 1.0 / 1.0 / 1.0 | 5 × 500, 1 × lost |")
+    assert rows[2].startswith("| ours | 8 | 20.0 | 2.0 | 1.0 / 1.0 / 1.0 | 0 | 5 | 1 (1) |")
+    assert rows[3].startswith("| direct | 8 | 10.0 | 1.0 | 1.0 / 1.0 / 1.0 | 5 × 500, 1 × lost |")
