@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
 from uuid import uuid4
@@ -23,6 +24,8 @@ GONE = 499
 """The status that the log and the counters give a request whose caller went away; nobody sees it."""
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PROCESS = uuid4().hex[:12]
+_numbers = itertools.count(1)
 
 
 class Frame:
@@ -84,7 +87,7 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ID.fullmatch(value):
             return str(value, "ascii")
-    return uuid4().hex
+    return f"{_PROCESS}-{next(_numbers):x}"
 
 
 class Gate:

@@ -9,8 +9,8 @@ import tagwright
 from tagwright.serve.bodies import JSON, LINES
 from tagwright.serve.metrics import CONTENT_TYPE
 from tagwright.serve.models import Bundle
-from tagwright.serve.requests import OVERFLOWS
 from tagwright.serve.settings import Settings
+from tagwright.serve.shapes import options, reference, schemas
 
 __all__ = ["document"]
 
@@ -87,8 +87,7 @@ def document(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
             if closed and not path.startswith("/health/"):
                 operation["security"] = closed
                 operation["responses"]["401"] = _refused(401)
-    schemas = _schemas(bundles, settings)
-    components: dict[str, Any] = {"schemas": schemas, "headers": _headers()}
+    components: dict[str, Any] = {"schemas": schemas(bundles, settings), "headers": _headers()}
     if closed:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
@@ -132,7 +131,7 @@ def _entities(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                JSON: {"schema": _ref("Request"), "examples": requests},
+                JSON: {"schema": reference("Request"), "examples": requests},
                 LINES: {"schema": {"type": "string"}, "example": lines},
             },
         },
@@ -141,7 +140,7 @@ def _entities(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
                 "description": "The entities of each text, in the order of the request.",
                 "headers": _ID_HEADER,
                 "content": {
-                    JSON: {"schema": _ref("Answer"), "example": answer},
+                    JSON: {"schema": reference("Answer"), "example": answer},
                     LINES: {"schema": {"type": "string"}, "example": said},
                 },
             },
@@ -151,135 +150,16 @@ def _entities(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
 
 
 def _parameters(bundles: Sequence[Bundle]) -> list[dict[str, Any]]:
-    options = _options(bundles)
-    del options["types"]["type"]
     return [
         {
             "name": name,
             "in": "query",
-            "description": option.pop("description"),
-            "schema": {**option, "type": option_type},
-            **({"style": "form", "explode": False} if option_type == "array" else {}),
-        }
-        for name, option, option_type in (
-            ("model", options["model"], "string"),
-            ("min_score", options["min_score"], "number"),
-            ("types", options["types"], "array"),
-            ("on_overflow", options["on_overflow"], "string"),
-            ("tokens", options["tokens"], "boolean"),
-        )
-    ]
-
-
-def _options(bundles: Sequence[Bundle]) -> dict[str, dict[str, Any]]:
-    types = sorted(set().union(*(bundle.types for bundle in bundles)))
-    return {
-        "model": {
-            "type": "string",
-            "enum": [bundle.name for bundle in bundles],
-            "description": "Which model; the first when left out.",
-        },
-        "min_score": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "description": "Entities that score under it are left out.",
-        },
-        "types": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "string", "enum": types} if types else {"type": "string"},
-            "description": "Which types of entities to give; all when left out.",
-        },
-        "on_overflow": {
-            "type": "string",
-            "enum": list(OVERFLOWS),
-            "description": "What to do with a text that is longer than the model takes at once: cut it into "
-            "overlapping windows, refuse it, or cut off its end; what the bundle says when left out.",
-        },
-        "tokens": {"type": "boolean", "description": "Give the words and their tags, too."},
-    }
-
-
-def _schemas(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
-    contents: dict[str, dict[str, Any]] = {
-        "text": {"type": "string"},
-        "texts": {"type": "array", "items": {"type": "string"}, "maxItems": settings.max_texts},
-        "words": {
-            "type": "array",
-            "items": {"type": "array", "items": {"type": "string"}, "maxItems": settings.max_words},
-            "maxItems": settings.max_texts,
-        },
-    }
-    options = {
-        name: {
-            "anyOf": [{k: v for k, v in option.items() if k != "description"}, {"type": "null"}],
             "description": option["description"],
+            "schema": {key: value for key, value in option.items() if key != "description"},
+            **({"style": "form", "explode": False} if option["type"] == "array" else {}),
         }
-        for name, option in _options(bundles).items()
-    }
-    variants = [
-        {
-            "type": "object",
-            "title": f"By {name}",
-            "required": [name],
-            "additionalProperties": False,
-            "properties": {
-                **{
-                    other: content if other == name else {"type": "null"}
-                    for other, content in contents.items()
-                },
-                **options,
-            },
-        }
-        for name in contents
+        for name, option in options(bundles).items()
     ]
-    count = {"type": "integer", "minimum": 0}
-    strings = {"type": "array", "items": {"type": "string"}}
-    entity = {
-        "label": {"type": "string"},
-        **dict.fromkeys(("start", "end", "word_start", "word_end"), count),
-        "text": {"type": "string"},
-        "score": {"type": "number", "minimum": 0, "maximum": 1},
-    }
-    result = {
-        "entities": {"type": "array", "items": _ref("Entity")},
-        "words": count,
-        "lost_words": {**count, "description": "Words that were cut off; only where there are some."},
-        "tokens": strings,
-        "tags": strings,
-    }
-    error = {"code": {"type": "string"}, "message": {"type": "string"}, "place": {"type": "string"}}
-    model = {
-        "name": {"type": "string"},
-        "default": {"type": "boolean"},
-        "ready": {"type": "boolean"},
-        "types": strings,
-        "scheme": {"type": "string"},
-        "splitter": {"type": "string"},
-        "max_pieces": count,
-        "on_overflow": {"type": "string", "enum": list(OVERFLOWS)},
-        "runtime": {"type": "string"},
-        "precision": {"type": ["string", "null"]},
-        "device": {"type": ["string", "null"]},
-        "calibrated": {"type": "boolean"},
-        "scores": {"type": "object"},
-        "made": {"type": "object"},
-        "export": {"type": "object"},
-    }
-    return {
-        "Request": {"oneOf": variants},
-        "Answer": _object(
-            {"model": {"type": "string"}, "results": {"type": "array", "items": _ref("Result")}}
-        ),
-        "Result": _object(result, required=("entities", "words")),
-        "Entity": _object(entity),
-        "Models": _object({"models": {"type": "array", "items": _ref("Model"), "minItems": 1}}),
-        "Model": _object(model),
-        "Health": _object({"status": {"type": "string"}}),
-        "Refusal": _object({"error": _ref("Error"), "request_id": {"type": "string"}}),
-        "Error": _object(error, required=("code", "message")),
-    }
 
 
 def _models() -> dict[str, Any]:
@@ -336,7 +216,7 @@ def _answered(description: str, schema: str, example: Any) -> dict[str, Any]:
     return {
         "description": description,
         "headers": _ID_HEADER,
-        "content": {JSON: {"schema": _ref(schema), "example": example}},
+        "content": {JSON: {"schema": reference(schema), "example": example}},
     }
 
 
@@ -354,7 +234,7 @@ def _refused(status: int) -> dict[str, Any]:
     return {
         "description": _MEANINGS[status],
         "headers": headers,
-        "content": {JSON: {"schema": _ref("Refusal"), "example": example}},
+        "content": {JSON: {"schema": reference("Refusal"), "example": example}},
     }
 
 
@@ -374,16 +254,3 @@ def _headers() -> dict[str, Any]:
         },
         "Challenge": {"description": "How to send a key.", "schema": {"type": "string"}},
     }
-
-
-def _object(properties: dict[str, Any], *, required: Sequence[str] | None = None) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties if required is None else required),
-        "additionalProperties": False,
-    }
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}

@@ -137,7 +137,7 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
             if self._drained < 0:
                 self._drained = 0
                 self.flow.resume_reading()
-                self._drain_timer = self.loop.call_later(_DRAIN, self.transport.close)
+                self._drain_timer = self.loop.call_later(min(_DRAIN, wait), self.transport.close)
 
         def _watch_writing(self) -> None:
             """Look again and again at whether anything is read of what was written."""

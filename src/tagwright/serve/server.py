@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from tagwright.errors import InputError
 from tagwright.serve.app import create_app
@@ -23,7 +23,7 @@ from tagwright.serve.security import is_loopback
 from tagwright.serve.service import Service
 from tagwright.serve.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["Server", "listen_at", "serve"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -59,13 +59,13 @@ def serve(
     settings = settings or Settings()
     specs = [bundles] if isinstance(bundles, str | Path) else list(bundles)
     read = read_bundles(specs, runtime, precision)
-    with contextlib.closing(_bound(host, port)) as listener, _logging() as log:
+    with contextlib.closing(listen_at(host, port)) as listener, _logging() as log:
         app = create_app(read, settings, log=log)
         service: Service = app.state.service
         if not is_loopback(host) and not settings.api_keys:
             what = f"{host} is reached from other machines, and no key is set; everybody there is answered"
             log.write("warning", "open_to_all", message=what)
-        server = _Server(app, service, settings)
+        server = Server(app)
         url = _url(host, listener)
         service.on_ready = lambda: log.write(
             "info", "ready", url=url, models=[served.name for served in service.models]
@@ -79,10 +79,12 @@ def serve(
         raise service.failure
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn's server, whose signals stop it gracefully and leave the exit code alone."""
 
-    def __init__(self, app: Any, service: Service, settings: Settings) -> None:
+    def __init__(self, app: FastAPI) -> None:
+        service: Service = app.state.service
+        settings = service.settings
         super().__init__(
             uvicorn.Config(
                 app,
@@ -127,7 +129,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def listen_at(host: str, port: int) -> socket.socket:
     """Return a socket that listens.
 
     Raises:
