@@ -56,12 +56,12 @@ class Running:
         self.settings = Settings(**limits)
         self.app = create_app(bundles, self.settings, log=self._log)
         self.service = self.app.state.service
-        self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._started = threading.Event()
         self._listener: socket.socket | None = listen_at("127.0.0.1", 0) if sockets else None
         self.port = self._listener.getsockname()[1] if self._listener else 0
         self.server = Server(self.app) if sockets else None
+        self._loop = self.server.config.get_loop_factory()() if self.server else asyncio.new_event_loop()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()

@@ -63,11 +63,11 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
                 if self._drained > _DRAIN_BYTES:
                     self.transport.abort()
                     return
-            heads = self._heads
-            if self._in_head and b"pgrade" in data:
+            in_head, heads = self._in_head, self._heads
+            if in_head and b"pgrade" in data:
                 data = _without_upgrade(data)
             super().data_received(data)
-            if self._in_head and heads == self._heads:
+            if in_head and heads == self._heads:  # all of it is head
                 if self._head_timer is None:
                     self._await_head()
                 self._head_bytes += len(data)
