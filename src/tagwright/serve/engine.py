@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from tagwright.errors import InputError
 from tagwright.predict.tagger import Tagger
 from tagwright.serve.ask import Answer, Ask
+from tagwright.serve.faults import log_fault
 from tagwright.serve.hooks import Hooks, Unheard
 from tagwright.serve.job import DroppedError, Job
 from tagwright.serve.lanes import Lanes
@@ -198,8 +199,8 @@ class Engine:
     def _guarded(self, target: Callable[[], None]) -> None:
         try:
             target()
-        except BaseException:  # it catches its own: this is for what nobody has thought of
-            _log.exception("%s: a thread of the engine has ended", self.name)
+        except BaseException as error:  # each catches its own: this is for what nobody has thought of
+            log_fault(f"{self.name}: a thread of the engine has ended", error)
             self._failed = True
             self._lanes.end()
             self._call(self._refuse_all)
@@ -212,8 +213,8 @@ class Engine:
                 self._lanes.put_back(turn)
             else:
                 worker.work(turn, self._runtime)
+                self._lanes.after_round()  # before askers know, and ask again
                 self._settle(turn)
-                self._lanes.after_round()
 
     def _work_long(self) -> None:
         worker = self._worker()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,22 +10,20 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from tagwright.errors import InputError, MissingExtraError, RunError
+from tagwright.errors import InputError, MissingExtraError
 from tagwright.predict.chunks import sentence_chunks
 from tagwright.predict.runtimes import Runtime
 from tagwright.predict.tagger import Prepared, Tagger
 from tagwright.records import Prediction, Sentence
 from tagwright.serve.ask import Answer, Ask
+from tagwright.serve.faults import refusal_of
 from tagwright.serve.hooks import Hooks
 from tagwright.serve.job import DroppedError, Job
 from tagwright.serve.refusal import RefusalError
 
 __all__ = ["Counted", "Worker"]
 
-FAILED = "the model failed on this request; the service's log says why"
 STAGES = ("encode", "compute", "decode")
-
-_log = logging.getLogger("tagwright.serve")
 
 
 class Counted:
@@ -105,13 +102,16 @@ class Worker:
             jobs: asks that are computed together.
             runtime: what computes.
         """
+        fault: BaseException
         try:
             self._work(jobs, runtime)
-        except Exception:
-            _log.exception("a round failed")
+        except BaseException as error:  # a thread that ended would leave every asker waiting
+            fault = error
+        else:
+            fault = RuntimeError("an ask was forgotten")
         for job in jobs:
             if job.outcome is None and not job.dropped:
-                job.outcome = RefusalError(500, "failed", FAILED)
+                job.outcome = refusal_of(fault)
 
     def _work(self, jobs: Sequence[Job], runtime: Runtime) -> None:
         begin = time.perf_counter()
@@ -123,7 +123,7 @@ class Worker:
             except DroppedError:
                 continue
             except Exception as error:
-                job.outcome = _refusal(error)
+                job.outcome = refusal_of(error)
             else:
                 groups.setdefault(job.ask.on_overflow or self._tagger.meta.on_overflow, []).append(job)
         self._seconds = dict.fromkeys(STAGES, 0.0) | {"encode": time.perf_counter() - begin}
@@ -161,7 +161,7 @@ class Worker:
             self._answer(jobs, mode, runtime)
         except DroppedError:
             return
-        except Exception as error:
+        except BaseException as error:
             if len(jobs) == 1:
                 jobs[0].outcome = self._explained(error, jobs[0], mode)
                 return
@@ -193,13 +193,13 @@ class Worker:
             counts.entities.update(entity.label for answer in answers for entity in answer.entities)
         counts.tell(self._name, self._hooks)
 
-    def _explained(self, error: Exception, job: Job, mode: str) -> RefusalError:
+    def _explained(self, error: BaseException, job: Job, mode: str) -> RefusalError:
         """Return the refusal of an ask that failed by itself; where a text of it is too long, which."""
         if not (isinstance(error, InputError) and mode == "error"):
-            return _refusal(error)
+            return refusal_of(error)
         names = [sentence.id for sentence in job.sentences]
         if error.where not in names:
-            return _refusal(error)
+            return refusal_of(error)
         kind = "words" if job.ask.texts is None else "texts"
         return RefusalError(
             422,
@@ -250,19 +250,3 @@ def _answer_of(prediction: Prediction, ask: Ask) -> Answer:
         tokens=tuple(prediction.words) if ask.tokens else None,
         tags=tuple(prediction.tags) if ask.tokens else None,
     )
-
-
-def _refusal(error: Exception) -> RefusalError:
-    """Return what an asker is told of an error; what must not happen is logged, without the text."""
-    if isinstance(error, RefusalError):
-        return error
-    if isinstance(error, MemoryError) or (isinstance(error, RunError) and "out of memory" in error.what):
-        _log.warning("out of memory: an ask was refused")
-        return RefusalError(
-            503,
-            "out_of_memory",
-            "memory does not suffice for the text; split it, or try again",
-            retry_after=5,
-        )
-    _log.error("an ask failed", exc_info=error)
-    return RefusalError(500, "failed", FAILED)
