@@ -199,7 +199,7 @@ def kinds(max_body: int, max_texts: int, max_words: int) -> dict[str, Draw]:
         "a body over the limit, declared": lambda d, good: Bad(
             "", http(huge[:1000], length=len(huge)), closing=False, leaves="half"
         ),
-        "a body over the limit, sent": lambda d, good: Bad("", http(huge)),
+        "a body over the limit, sent": lambda d, good: Bad("", http(huge), closing=True),
         "a body over the limit, in chunks": lambda d, good: Bad(
             "",
             http(

@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import signal
 import sys
 import time
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +207,10 @@ async def open_connection(load: Load) -> None:
 
 
 async def run(job: dict[str, Any], begun: Callable[[], None] = lambda: None) -> dict[str, Any]:
-    """Do a job; `begun` is called when counting begins."""
+    """Do a job; `begun` is called when counting begins, and SIGTERM ends it early."""
     load = Load(job)
+    enough = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, enough.set)
     for _ in range(job["connections"]):
         keep(open_connection(load))
     await asyncio.sleep(job.get("warm", 0))
@@ -216,7 +220,8 @@ async def run(job: dict[str, Any], begun: Callable[[], None] = lambda: None) -> 
     if load.count is not None:
         await load.done.wait()
     else:
-        await asyncio.sleep(job["seconds"])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), job["seconds"])
         load.stopped = True
     seconds, cpu = time.perf_counter() - begin, own_cpu() - cpu
     good = load.good

@@ -30,10 +30,8 @@ def measure_mixed(
             for many in connections:
                 for beside in (False, True) if number % 2 == 0 else (True, False):
                     other = None
-                    if beside:  # under way before the short texts come, and as long as they do
-                        other = Client(
-                            running, [document], 1, seconds=seconds + warm, warm=warm, patience=600
-                        )
+                    if beside:  # under way before the short texts count, and as long as they do
+                        other = Client(running, [document], 1, seconds=seconds + warm + 1, patience=600)
                     found = load(running, texts, many, seconds=seconds, warm=warm)
                     cell = {key: found[key] for key in ("rate", "latencies", "statuses", "lost")}
                     cell |= {"connections": many, "beside": beside}
