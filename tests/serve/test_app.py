@@ -109,6 +109,13 @@ def test_options_may_stand_in_the_query_and_the_body_has_the_last_word(service):
     assert found == [entity for entity in everything if entity["label"] in (label, "group")]
 
 
+@pytest.mark.parametrize("query", ["?model=nowhere", "?types=planet", "?min_score=2"])
+def test_options_of_the_query_have_to_be_right_all_the_same(service, query):
+    body = {"text": TEXT, "model": "tiny", "types": ["person"], "min_score": 0}
+    assert service.ask(body, query=query).status_code == 422
+    assert service.ask(body, query="?model=places&types=place&min_score=1").status_code == 200
+
+
 def test_null_is_as_good_as_left_out(service):
     body = dict.fromkeys(("texts", "words", "model", "min_score", "types", "on_overflow", "tokens"))
     assert service.ask({"text": TEXT, **body}).json() == service.ask({"text": TEXT}).json()

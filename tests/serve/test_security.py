@@ -55,6 +55,8 @@ def test_pages_and_health_need_no_key(service, path):
         ({"authorization": f"bearer  {OTHER} "}, 200),
         ({"x-api-key": OTHER}, 200),
         ({"authorization": "Basic x", "x-api-key": KEY}, 200),
+        ({"authorization": f"Bearer {OTHER}", "x-api-key": KEY}, 200),
+        ({"authorization": "Bearer x", "x-api-key": KEY}, 401),
         ({"authorization": f"Basic {KEY}"}, 401),
         ({"authorization": KEY}, 401),
         ({"authorization": f"Bearer {KEY}x"}, 401),

@@ -42,6 +42,9 @@ class Entities:
         kind = media_type(scope)
         service.check_open()
         options = parse_query(scope["query_string"])
+        if options:  # they have to be right, even where the body has the last word
+            ask_of({"text": ""}, options, service.types, service.settings)
+            service.find(options.get("model"))
         if kind != JSON:
             await Stream(service, exchange, options).answer(receive, send)
             return

@@ -132,7 +132,7 @@ def _entities(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
             "required": True,
             "content": {
                 JSON: {"schema": reference("Request"), "examples": requests},
-                LINES: {"schema": {"type": "string"}, "example": lines},
+                LINES: {"schema": {"description": "JSON lines."}, "example": lines},
             },
         },
         "responses": {

@@ -60,7 +60,7 @@ def is_open(path: str) -> bool:
 
 
 def gate_of(keys: tuple[str, ...]) -> Callable[[Scope], None]:
-    """Return what lets a request pass, or raises `RefusalError` 401.
+    """Return what lets a request pass, or raises `RefusalError` 401; of two keys, both have to be right.
 
     Every key is compared, in a time that does not depend on what was given.
     """
@@ -72,7 +72,7 @@ def gate_of(keys: tuple[str, ...]) -> Callable[[Scope], None]:
             path = path.removeprefix(root)
         if not digests or is_open(path):
             return
-        passes = False
+        given = wrong = False
         for name, value in scope["headers"]:
             if name == b"authorization":
                 kind, _, value = value.partition(b" ")
@@ -80,10 +80,12 @@ def gate_of(keys: tuple[str, ...]) -> Callable[[Scope], None]:
                     continue
             elif name != b"x-api-key":
                 continue
-            given = _digest(value.strip())
-            for digest in digests:
-                passes |= hmac.compare_digest(given, digest)
-        if not passes:
+            given, right = True, False
+            digest = _digest(value.strip())
+            for known in digests:
+                right |= hmac.compare_digest(digest, known)
+            wrong |= not right
+        if wrong or not given:
             raise RefusalError(
                 401,
                 "unauthorized",

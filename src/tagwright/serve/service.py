@@ -78,6 +78,7 @@ class Service:
         log: where it says what it does.
         metrics: its counters.
         models: what it serves; the first is asked when none is named.
+        types: those that any of them knows.
         stopping: it was told to stop, and takes nothing any more.
         failure: why a model could not be loaded.
         on_ready: called once every model has given its warm-up answer.
@@ -93,6 +94,7 @@ class Service:
         self.failure: Exception | None = None
         self.on_ready: Callable[[], None] | None = None
         self.on_failure: Callable[[], None] | None = None
+        self.types: frozenset[str] = frozenset().union(*(bundle.types for bundle in bundles))
         self._by_name = {served.name: served for served in self.models}
         self._loading: asyncio.Task[None] | None = None
         self._stop_at: float | None = None
