@@ -86,17 +86,6 @@ def test_a_mark_never_cuts_an_emoji_or_an_accent(visit):
     ]  # the list says what the model said
 
 
-def test_entities_that_overlap_are_all_listed(visit):
-    text = "one two three"
-    shown = visit(go=False)
-    shown.answer_with(entity(text, "one two", "A"), entity(text, "two three", "B"), entity(text, "two", "C"))
-    shown.page.goto(shown.address)
-    shown.tag(text)
-    assert shown.shown() == text
-    assert [mark.text for mark in shown.marks()] == ["one two", " three"]
-    assert shown.page.locator("#list tbody tr").count() == 3
-
-
 # The characters of the marked text in the order in which they stand on the screen, line by line.
 ORDER = """() => {
     const walker = document.createTreeWalker(document.getElementById("marked"), NodeFilter.SHOW_TEXT);
@@ -324,7 +313,7 @@ def test_copying_without_a_clipboard(visit):
     assert json.loads(page.locator("#text").input_value())["text"] == "Jeff Bezos"
 
 
-def test_words_that_conll_cannot_hold(visit):
+def test_words_that_conll_cannot_hold_and_words_that_were_cut(visit):
     text = "a b"
     shown = visit(go=False)
     shown.answer_with(entity(text, "a"), tokens=["a\tb"], tags=["O"])
@@ -332,12 +321,7 @@ def test_words_that_conll_cannot_hold(visit):
     shown.tag(text)
     shown.page.get_by_role("button", name="Copy CoNLL").click()
     shown.page.get_by_text("CoNLL cannot hold the word").wait_for()
-
-
-def test_words_that_were_cut_are_counted(visit):
-    shown = visit(go=False)
     shown.answer_with(lost_words=3, words=9)
-    shown.page.goto(shown.address)
     shown.tag("some text")
     assert shown.page.locator("#summary").inner_text() == "0 entities in 9 words · the last 3 words cut off"
     assert shown.page.get_by_text("There are no entities in this text.").is_visible()

@@ -1,6 +1,6 @@
 // Text files that are opened or dropped.
 
-const LARGEST = 16 << 20; // bytes; what a text field bears
+const LARGEST = 2 << 20; // bytes; browsers' text fields become slow with more
 
 function decode(bytes) {
   const [first, second] = bytes;
@@ -12,10 +12,10 @@ function decode(bytes) {
 const megabytes = (bytes) => `${(bytes / (1 << 20)).toFixed(1)} MiB`;
 
 /** Read a file as text; throws an Error whose message says what is wrong with it. */
-export async function readText(file, limit = LARGEST) {
-  const most = Math.min(limit, LARGEST);
-  if (file.size > most) {
-    throw new Error(`${file.name} has ${megabytes(file.size)}; at most ${megabytes(most)} are taken here.`);
+export async function readText(file) {
+  if (file.size > LARGEST) {
+    const sizes = `${file.name} has ${megabytes(file.size)}, and this page takes ${megabytes(LARGEST)} at most`;
+    throw new Error(`${sizes}; send it to the API instead.`);
   }
   let text;
   try {

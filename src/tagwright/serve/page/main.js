@@ -16,12 +16,13 @@ import { Trouble } from "./trouble.js";
 
 const KEY = "tagwright-key";
 const QUIET = 250; // milliseconds without a key press after which a text is tagged
+const TAGGING = "Tagging…";
 const LONG = 20_000; // characters from which typing waits longer
 
 const field = byId("text");
 const least = byId("least");
 const result = byId("result");
-const models = new Map(); // name -> its types
+const models = new Map(); // name -> what the service says of it
 const trouble = new Trouble();
 const tip = new Tip(byId("tip"));
 const legend = new Legend(byId("legend"), refilter);
@@ -42,7 +43,7 @@ let replaced = null; // the text that an example, a file or a link took the plac
 async function loadModels() {
   const known = (await ask("v1/models", { key: sessionStorage.getItem(KEY) })).models ?? [];
   models.clear();
-  for (const { name, types } of known) models.set(String(name), (types ?? []).map(String));
+  for (const one of known) models.set(String(one.name), one);
   const names = [...models.keys()];
   if (!models.has(model)) {
     if (model) note(`The link names the model ${model}, which is not served here.`);
@@ -91,7 +92,11 @@ function tagSoon() {
   timer = setTimeout(tag, field.value.length > LONG ? 4 * QUIET : QUIET);
 }
 
+let patience = 0;
 function busy(yes) {
+  clearTimeout(patience);
+  if (yes) patience = setTimeout(() => note(TAGGING), 1500);
+  else if (byId("note").textContent === TAGGING) note("");
   byId("tag").classList.toggle("busy", yes);
   result.setAttribute("aria-busy", String(yes));
 }
@@ -102,7 +107,7 @@ function show(text, said) {
   const places = unitsOf(text);
   const { entities, tokens, tags, words, lost_words: lost = 0 } = resultOf(said, places);
   answer = { model: String(said.model ?? model), text, entities, tokens, tags, words, lost };
-  colours = coloursOf([...(models.get(answer.model) ?? []), ...entities.map((entity) => entity.label)]);
+  colours = coloursOf([...typesOf(answer.model), ...entities.map((entity) => entity.label)]);
   result.hidden = false;
   byId("list").hidden = false;
   byId("link").hidden = false;
@@ -111,8 +116,10 @@ function show(text, said) {
   refilter();
 }
 
+const typesOf = (name) => (models.get(name)?.types ?? []).map(String);
+
 function showTypes() {
-  const types = [...(models.get(model) ?? [])].sort();
+  const types = typesOf(model).sort();
   const hues = coloursOf(types);
   const labels = types.map((type) => make("span", { class: "label", "data-hue": hues.get(type) }, nameOf(type)));
   byId("about").querySelector("ul").replaceChildren(
@@ -122,6 +129,8 @@ function showTypes() {
       return item;
     }),
   );
+  const { runtime, precision } = models.get(model) ?? {};
+  byId("made").textContent = [runtime, precision].filter(Boolean).join(", ");
   byId("about").hidden = answer !== null || types.length === 0;
 }
 
@@ -147,7 +156,7 @@ function refilter() {
   }
   const entities = shown();
   const left = answer.entities.length - entities.length;
-  legend.draw(models.get(answer.model) ?? [], counts, colours);
+  legend.draw(typesOf(answer.model), counts, colours);
   marked.show(entities);
   list.draw(entities, colours, left ? "The filters hide all entities." : "There are no entities in this text.");
   const parts = [`${count(entities.length, "entity", "entities")} in ${count(answer.words, "word")}`];

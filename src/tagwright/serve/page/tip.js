@@ -10,6 +10,7 @@ export class Tip {
   #box;
   #mark = null;
   #timer = 0;
+  #touched = false; // a finger that is lifted leaves nothing: the tip stays as long as the mark has the focus
 
   constructor(box) {
     this.#box = box;
@@ -28,6 +29,7 @@ export class Tip {
     if (this.#mark === mark) return;
     this.hide();
     this.#mark = mark;
+    this.#touched = event?.pointerType === "touch";
     const score = make("span", { class: "score" }, entity.score.toFixed(4));
     const bar = make("span", { class: "meter", "aria-hidden": "true" });
     bar.style.setProperty("--part", String(Math.min(Math.max(entity.score, 0), 1)));
@@ -44,7 +46,8 @@ export class Tip {
   leave() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (!this.#mark?.matches(":hover, :focus-visible") && !this.#box.matches(":hover")) this.hide();
+      const stays = this.#touched ? ":focus" : ":hover, :focus-visible";
+      if (!this.#mark?.matches(stays) && !this.#box.matches(":hover")) this.hide();
     }, GRACE);
   }
 
