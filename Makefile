@@ -41,6 +41,8 @@ endef
 
 demo: $(READY)
 	$(call DEMO,demo-tagger,)
+	@printf '\n%s\n' "The tagger lies in demo-tagger. Try it on a page, or over HTTP:" \
+	  "  $(BIN)/tagwright serve demo-tagger    # then open http://127.0.0.1:8000/"
 
 demo-keras: $(READY)
 	$(call DEMO,demo-keras-tagger,--engine keras)
