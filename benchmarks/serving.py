@@ -153,7 +153,10 @@ class Client:
             raise SystemExit("the client failed")
 
     def result(self, timeout: float | None = None) -> dict[str, Any]:
-        if self.process.wait(timeout):
+        code = self.process.wait(timeout)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        if code:
             raise SystemExit("the client failed")
         found: dict[str, Any] = json.loads(self.result_file.read_text(encoding="utf-8"))
         self.folder.cleanup()
