@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,6 +181,17 @@ def entity(text: str, part: str, label: str = "person", score: float = 0.9) -> d
     start = text.index(part)
     place = {"start": start, "end": start + len(part), "word_start": 0, "word_end": 1}
     return {"label": label, "text": part, "score": score, **place}
+
+
+def entities_of(service: Running, text: str) -> list[dict[str, Any]]:
+    """Ask the service itself."""
+    request = urllib.request.Request(
+        service.address + "v1/entities",
+        json.dumps({"text": text}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["results"][0]["entities"]
 
 
 @pytest.fixture(scope="module")
