@@ -164,13 +164,26 @@ async def slow_loris(
 
 
 def terminate(running: Running, texts: list[str], document: str, seconds: float) -> dict[str, Any]:
-    """Send SIGTERM in the middle of a load of short texts and of long ones."""
+    """Send SIGTERM in the middle of a load of short texts and of long ones.
+
+    What a service has taken stands in its log, with the status that it answered; a request that reached a connection
+    as that was ended was sent, and lost, but never taken.
+    """
     short = Client(running, texts, 64, seconds=2 * seconds, patience=5)
     long = Client(running, [document], 2, seconds=2 * seconds, patience=30)
     time.sleep(seconds)
     code, took = running.stop()
     counts = [client.result() for client in (short, long)]
-    return {"code": code, "seconds": took, "short": counts[0], "long": counts[1]}
+    taken = taken_after_stop(running.log.read_text(encoding="utf-8").splitlines())
+    return {"code": code, "seconds": took, "short": counts[0], "long": counts[1], "taken": taken}
+
+
+def taken_after_stop(log: list[str]) -> dict[str, int]:
+    """How often each status was given once the service had been told to stop."""
+    lines = [json.loads(line) for line in log if line.startswith("{")]
+    events = [line["event"] for line in lines]
+    begin = events.index("stopping") if "stopping" in events else len(events)
+    return dict(Counter(str(line["status"]) for line in lines[begin:] if line["event"] == "request"))
 
 
 def kill_and_restart(running: Running, texts: list[str], seconds: float) -> tuple[Running, dict[str, Any]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.models import tiny_bundle
+from tests.pages import write_corpus
 
 pytest.importorskip("uvicorn", reason="the service is not installed: pip install 'tagwright[serve]'")
 
@@ -217,3 +220,89 @@ def test_a_row_tells_what_was_refused_or_lost(load):
 
     assert rows[2].startswith("| ours | 8 | 20.0 | 2.0 | 1.0 / 1.0 / 1.0 | 0 | 5 | 1 (1) |")
     assert rows[3].startswith("| direct | 8 | 10.0 | 1.0 | 1.0 / 1.0 / 1.0 | 5 × 500, 1 × lost |")
+
+
+def test_bad_requests_are_of_every_kind_and_the_same_for_a_seed(load):
+    bad = load("serve_bad")
+    limits = {"max_body": 1000, "max_texts": 3, "max_words": 5}
+
+    drawn = bad.draw_bad(3000, ["one", "two"], seed=1, **limits)
+
+    assert drawn == bad.draw_bad(3000, ["one", "two"], seed=1, **limits)
+    assert drawn != bad.draw_bad(3000, ["one", "two"], seed=2, **limits)
+    assert {each.kind for each in drawn} == set(bad.kinds(**limits))
+    assert len({each.data for each in drawn}) > 500
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "body", "wrong"),
+    [
+        ({}, 422, b'{"error": {"code": "a", "message": "b"}, "request_id": "c"}', False),
+        ({}, 422, b'{"error": {"code": "a"}, "request_id": "c"}', True),
+        ({}, 422, b"Traceback (most recent call last)", True),
+        ({}, 400, b"Invalid HTTP request received.", False),
+        ({}, 500, b'{"error": {"code": "a", "message": "b"}, "request_id": "c"}', True),
+        ({}, 200, b'{"results": []}', True),
+        ({}, 0, b"", True),
+        ({"closing": True}, 0, b"", False),
+        ({"lines": True, "statuses": frozenset({200})}, 200, b'{"line": 1, "error": {}}\n', False),
+        ({"lines": True, "statuses": frozenset({200})}, 200, b'{"line": 1, "entities": []}\n', True),
+    ],
+)
+def test_a_wrong_answer_to_a_bad_request_is_found(load, given, status, body, wrong):
+    bad = load("serve_bad").Bad("kind", b"", **given)
+
+    assert (load("serve_attacks").complaint(bad, status, body) is not None) is wrong
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> list[str]:
+    """A bundle and a corpus, as arguments."""
+    folder = tmp_path_factory.mktemp("sources")
+    (folder / "corpus").mkdir()
+    return [str(tiny_bundle(folder / "tiny")), write_corpus(folder / "corpus")]
+
+
+@pytest.mark.long
+def test_services_are_measured_side_by_side(sources, tmp_path):
+    short = ["--seconds", "0.5", "--warm", "0.2", "--rounds", "1", "--trials", "1", "--connections", "2", "4"]
+
+    printed = run("benchmarks/serve.py", *sources, *short, "--json", str(tmp_path / "all.json"))
+
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| `tagwright serve`")]
+    assert [row[1] for row in rows] == ["2", "4"]
+    assert all(row[5] == "0" for row in rows)  # nothing refused or lost
+    assert "The fastest in fp32, measured below: FastAPI + `pipeline`" in printed
+    made = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert all(len(some) == 1 for cells in made["cells"].values() for some in cells.values())
+
+
+@pytest.mark.long
+def test_short_texts_and_memory_are_measured(sources):
+    mixed = run(
+        "benchmarks/serve.py", *sources, "--mixed", "--seconds", "1", "--rounds", "1", "--words", "2000"
+    )
+    assert [line.count("|") for line in mixed.splitlines() if line.startswith(("| 1 |", "| 8 |"))] == [8] * 4
+
+    memory = run("benchmarks/serve.py", *sources, "--memory", "300", "--connections", "4")
+    assert "| requests | 300 |" in memory
+    assert "| not 200 | 0 |" in memory
+
+
+@pytest.mark.long
+def test_abuse_is_borne(sources):
+    printed = run(
+        *("benchmarks/serve_abuse.py", *sources, "--bad", "400", "--connections", "100"),
+        *("--slow", "20", "--seconds", "1"),
+    )
+
+    assert "| of status 5xx; without an answer in 30 s | 0; 0 |" in printed
+    assert "Not as it should be" not in printed
