@@ -16,6 +16,7 @@ from tagwright.serve.faults import log_fault
 from tagwright.serve.hooks import Hooks, Unheard
 from tagwright.serve.job import DroppedError, Job
 from tagwright.serve.lanes import Lanes
+from tagwright.serve.padding import TrimmedRuntime
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.rounds import Counted, Worker
 from tagwright.serve.settings import Settings
@@ -184,11 +185,11 @@ class Engine:
 
     def _refuse_all(self) -> None:
         """Let go of every ask and of the threads; in the event loop's thread."""
-        self._lanes.end()
         for job in self._jobs:
             job.dropped = True
             job.outcome = self._ended()
             job.settle()
+        self._lanes.end()
 
     def _thread(self, role: str, target: Callable[[], None]) -> threading.Thread:
         # A daemon: a model that hangs must not keep the process from ending.
@@ -206,13 +207,13 @@ class Engine:
             self._call(self._refuse_all)
 
     def _compute(self) -> None:
-        worker = self._worker()
+        worker, trimmed = self._worker(), TrimmedRuntime(self._runtime)
         while (turn := self._lanes.next_turn(worker.batch_pieces)) is not None:
             if isinstance(turn, Batch):
                 turn.step(self._runtime)
                 self._lanes.put_back(turn)
             else:
-                worker.work(turn, self._runtime)
+                worker.work(turn, trimmed)
                 self._lanes.after_round()  # before askers know, and ask again
                 self._settle(turn)
 
