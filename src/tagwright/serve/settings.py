@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from math import isfinite
 
@@ -9,13 +10,15 @@ from tagwright.errors import InputError
 
 __all__ = ["Settings"]
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a service takes, how long it waits, and whom it answers.
 
     Raises:
-        InputError: a number is out of its range.
+        InputError: a number is out of its range, or an origin is none.
     """
 
     max_body: int = 4 << 20
@@ -61,7 +64,7 @@ class Settings:
     """Write the texts of requests into the log, where they may be personal data."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range."""
+        """Refuse numbers out of range, and what is no origin."""
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -69,3 +72,6 @@ class Settings:
             least = 0 if each.name in ("max_wait", "grace") else 1 if isinstance(value, int) else 1e-3
             if not isfinite(value) or value < least:
                 raise InputError(f"{each.name} is {value}", mend=f"give at least {least}")
+        for origin in self.origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise InputError(f"{origin!r} is no origin", mend="name one as in https://page.example:8443")
