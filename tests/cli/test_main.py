@@ -19,6 +19,7 @@ from tagwright.cli.main import COMMANDS, Command, run
 from tagwright.errors import InputError, RunError
 
 HEAVY = ["torch", "transformers", "datasets", "accelerate", "pooch", "pandas", "pyarrow", "scipy", "sklearn"]
+HEAVY += ["fastapi", "starlette", "uvicorn", "prometheus_client"]
 
 
 def loaded_by(code: str, *arguments: str) -> tuple[str, str]:
