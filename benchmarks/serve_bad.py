@@ -188,7 +188,7 @@ def kinds(max_body: int, max_texts: int, max_words: int) -> dict[str, Draw]:
             ),
         ),
         "another charset": lambda d, good: Bad("", http(good, content_type=f"{JSON}; charset=utf-16")),
-        "packed": lambda d, good: Bad("", http(gzip.compress(good), "Content-Encoding: gzip")),
+        "packed": lambda d, good: Bad("", http(gzip.compress(good, mtime=0), "Content-Encoding: gzip")),
         "empty": lambda d, good: Bad("", http(b"", length=d.choice([0, None]))),
         "binary": lambda d, good: Bad("", http(d.randbytes(d.randrange(1, 2000)))),
         "not UTF-8": lambda d, good: Bad("", http(b'{"text": "\xff\xfe' + d.randbytes(5) + b'"}')),
