@@ -57,7 +57,7 @@ def runtime_of(tagger, **attributes):
 def test_each_part_is_padded_to_its_own_longest(tagger, name, device, calls):
     input_ids, mask = batch_of(tagger, [150, 3, 3, 3, 20, 20, 24, 150, 60])
     runtime = runtime_of(tagger, name=name, device=device)
-    found = TrimmedRuntime(runtime).logits(input_ids, mask)
+    found = TrimmedRuntime(runtime, 64).logits(input_ids, mask)
     expected = tagger.runtime.logits(input_ids, mask)
     real = mask == 1
     assert np.allclose(found[real], expected[real], atol=1e-5)
@@ -68,13 +68,26 @@ def test_each_part_is_padded_to_its_own_longest(tagger, name, device, calls):
         assert sum(rows * width for rows, width in runtime.shapes) < mask.size
 
 
+@pytest.mark.parametrize(("limit", "widths"), [(64, [56, 16, 8]), (51, [51, 16, 8])])
+def test_openvino_sees_few_shapes(tagger, limit, widths):
+    input_ids, mask = batch_of(tagger, [150, 3, 3, 3, 20, 20, 24, 150, 60])
+    runtime = runtime_of(tagger, name="openvino", device="cpu")
+    found = TrimmedRuntime(runtime, limit).logits(input_ids, mask)
+    assert found.shape[:2] == mask.shape
+    assert np.allclose(found[mask == 1], tagger.runtime.logits(input_ids, mask)[mask == 1], atol=1e-5)
+    assert [width for _, width in runtime.shapes] == widths
+    short = TrimmedRuntime(runtime, limit).logits(input_ids[-1:, :4], mask[-1:, :4])
+    assert short.shape[:2] == (1, 4)
+    assert runtime.shapes[-1] == (1, 8)
+
+
 def test_slices_of_a_batch(tagger):
     input_ids, mask = batch_of(tagger, [150, 140, 130, 30, 30, 3])
     runtime = runtime_of(tagger)
     batch = Batch(Job(Ask(texts=())), input_ids, mask, 2 * mask.shape[1])
     steps = 0
     while not batch.ended:
-        batch.step(runtime)
+        batch.step(TrimmedRuntime(runtime, 64))
         steps += 1
     real = mask == 1
     assert steps == len(runtime.shapes) == 3

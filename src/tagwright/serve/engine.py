@@ -207,10 +207,10 @@ class Engine:
             self._call(self._refuse_all)
 
     def _compute(self) -> None:
-        worker, trimmed = self._worker(), TrimmedRuntime(self._runtime)
+        worker, trimmed = self._worker(), TrimmedRuntime(self._runtime, self.tagger.meta.max_pieces)
         while (turn := self._lanes.next_turn(worker.batch_pieces)) is not None:
             if isinstance(turn, Batch):
-                turn.step(self._runtime)
+                turn.step(trimmed)
                 self._lanes.put_back(turn)
             else:
                 worker.work(turn, trimmed)

@@ -19,6 +19,10 @@ CALL_UNPADDED = 128
 """The same where padding is left out of most of the work, as PyTorch's runtime does on a processor."""
 
 
+WIDTH_STEP = 8
+"""OpenVINO makes new kernels for a shape that it has not seen, in the time of 100 pieces: there are fewer shapes so."""
+
+
 class TrimmedRuntime:
     """Stands in for a runtime: computes a batch in one or more calls, each padded to its own longest window.
 
@@ -29,34 +33,49 @@ class TrimmedRuntime:
         name: the runtime's; and so `precision`, `device` and `batch_pieces`.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
-        """Take the runtime that it stands in for."""
+    def __init__(self, runtime: Runtime, limit: int) -> None:
+        """Take a runtime.
+
+        Args:
+            runtime: what it stands in for.
+            limit: pieces in a window, at most.
+        """
         self.name = runtime.name
         self.precision = runtime.precision
         self.device = runtime.device
         self.batch_pieces = runtime.batch_pieces
         self._runtime = runtime
-        self._call = CALL_UNPADDED if runtime.name == "torch" else CALL
+        self._limit = limit
         self._whole = overlap_pays(runtime)
+        self._call = CALL_UNPADDED if runtime.name == "torch" else CALL
+        self._step = WIDTH_STEP if runtime.name == "openvino" else 1
 
     def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the logits of a batch padded on the right, longest windows first; see `Runtime.logits`."""
-        lengths = attention_mask.sum(axis=1).tolist()
-        borders = [0, len(lengths)] if self._whole else cuts(lengths, self._call)
-        if len(borders) == 2:
+        if self._whole:
             return self._runtime.logits(input_ids, attention_mask)
+        lengths = attention_mask.sum(axis=1).tolist()
         result: NDArray[np.float32] | None = None
-        for start, stop in pairwise(borders):
-            width = max(lengths[start:stop])
+        for start, stop in pairwise(cuts(lengths, self._call)):
+            length = lengths[start]
+            width = max(length, min(-(-length // self._step) * self._step, self._limit))
             found = self._runtime.logits(
-                np.ascontiguousarray(input_ids[start:stop, :width]),
-                np.ascontiguousarray(attention_mask[start:stop, :width]),
-            )
+                _resized(input_ids[start:stop], width), _resized(attention_mask[start:stop], width)
+            )[:, :length]
+            if found.shape[:2] == input_ids.shape:
+                return found
             if result is None:
                 result = np.zeros((*input_ids.shape, found.shape[2]), dtype=np.float32)
-            result[start:stop, :width] = found
+            result[start:stop, :length] = found
         assert result is not None
         return result
+
+
+def _resized(batch: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Return a batch with so many columns: fewer, or more, of zeros."""
+    if width <= batch.shape[1]:
+        return np.ascontiguousarray(batch[:, :width])
+    return np.pad(batch, ((0, 0), (0, width - batch.shape[1])))
 
 
 def cuts(lengths: list[int], call: int) -> list[int]:

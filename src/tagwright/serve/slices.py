@@ -36,13 +36,12 @@ class Batch:
         Args:
             job: whose batch it is; once it is dropped, nothing more is computed.
             input_ids: shape (windows, longest).
-            attention_mask: shape (windows, longest): 1 on pieces, 0 on padding on the right.
+            attention_mask: shape (windows, longest): 1 on pieces, 0 on padding.
             pieces: of a slice, padding included; it has at least one row.
         """
         self._job = job
         self._input_ids = input_ids
         self._attention_mask = attention_mask
-        self._lengths = attention_mask.sum(axis=1)
         self._rows = max(1, pieces // max(1, input_ids.shape[1]))
         self._next = 0
         self._logits: NDArray[np.float32] | None = None
@@ -60,14 +59,10 @@ class Batch:
             if self._job.dropped:
                 raise DroppedError
             rows = slice(self._next, self._next + self._rows)
-            width = int(self._lengths[rows].max(initial=1))
-            found = runtime.logits(
-                np.ascontiguousarray(self._input_ids[rows, :width]),
-                np.ascontiguousarray(self._attention_mask[rows, :width]),
-            )
+            found = runtime.logits(self._input_ids[rows], self._attention_mask[rows])
             if self._logits is None:
                 self._logits = np.zeros((*self._input_ids.shape, found.shape[2]), dtype=np.float32)
-            self._logits[rows, :width] = found
+            self._logits[rows] = found
             self._next = rows.stop
         except BaseException as error:
             self.fail(error)
@@ -81,7 +76,7 @@ class Batch:
         self._ended.set()
 
     def result(self) -> NDArray[np.float32]:
-        """Wait for the logits, float32 of shape (windows, longest, labels); 0 where nothing was to compute.
+        """Wait for the logits, float32 of shape (windows, longest, labels).
 
         Raises:
             DroppedError: nobody waits for the ask's answer any more.
