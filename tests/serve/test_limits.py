@@ -111,7 +111,6 @@ def test_a_late_answer_is_504_and_its_work_is_dropped(start):
     assert blocker.result(60).status_code == 504
     wait_for(lambda: service.service.models[0].engine.waiting == 0)
     service.runtime().gate.set()
-    service.settings  # noqa: B018
     wait_for(lambda: len(service.runtime().shapes) == calls + 1)  # the one that had begun, and no other
 
 
@@ -160,6 +159,15 @@ def test_a_failure_of_the_model_is_500_without_its_words(start):
     assert "secret" not in answer.text
     service.runtime().before = lambda input_ids: None
     assert service.ask({"text": TEXT}).status_code == 200
+
+
+def test_an_engine_that_has_ended_makes_the_service_neither_ready_nor_alive(start):
+    service = start()
+    service.service.models[0].engine._failed = True
+    for path in ("/health/ready", "/health/live"):
+        answer = service.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "failed")
+    service.service.models[0].engine._failed = False
 
 
 @pytest.mark.parametrize(

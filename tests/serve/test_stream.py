@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tagwright.serve import stream
 from tagwright.serve.stream import WINDOW
 from tests.serve.services import LINES, TEXT, folder_of, head, running, wait_for
 
@@ -137,6 +138,20 @@ def test_a_late_line_is_an_error_of_its_own(tiny):
         assert line["error"]["code"] == "timeout"
         service.runtime().gate.set()
         assert "error" not in service.stream('{"text": "a"}\n')[0]
+
+
+def test_a_line_that_fails_is_an_error_of_its_own(service, monkeypatch):
+    result_of = stream.result_of
+
+    def fail(answer):
+        if answer.words == 2:
+            raise ZeroDivisionError("secret")
+        return result_of(answer)
+
+    monkeypatch.setattr(stream, "result_of", fail)
+    found = service.stream('{"text": "a"}\n{"text": "a b"}\n{"text": "a"}')
+    assert [line.get("error", {}).get("code") for line in found] == [None, "failed", None]
+    assert "secret" not in f"{found}{service.log()}"
 
 
 def test_answers_come_while_further_lines_are_sent(online):

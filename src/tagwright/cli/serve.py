@@ -20,7 +20,7 @@ def serve_command(
     bundles: Annotated[
         list[str],
         typer.Argument(
-            metavar="BUNDLE...",
+            metavar="BUNDLE",
             help="Folders that `tagwright train` or `export` wrote, each perhaps as NAME=FOLDER; the first is "
             "asked when a request names none.",
         ),

@@ -104,6 +104,7 @@ def _routes(service: Service) -> list[BaseRoute]:
         await send_json(send, dump({"models": said}))
 
     async def live(scope: Scope, receive: Receive, send: Send) -> None:
+        service.check_alive()
         await send_json(send, b'{"status":"ok"}')
 
     async def ready(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,10 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tagwright.serve.answers import refuse
 from tagwright.serve.bodies import GoneError
 from tagwright.serve.exchange import Exchange, exchange_of
-from tagwright.serve.logs import describe
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.security import BASE_HEADERS, gate_of
-from tagwright.serve.service import Service
+from tagwright.serve.service import Service, failed
 
 __all__ = ["Frame", "Gate"]
 
@@ -71,7 +70,7 @@ class Frame:
             "request",
             request_id=exchange.request_id,
             method=scope["method"],
-            path=scope["path"],
+            path=scope["path"][:200],
             status=status,
             seconds=round(seconds, 6),
             code=exchange.code,
@@ -121,16 +120,7 @@ class Gate:
                 scope, send, RefusalError(503, "stopping", "The service is stopping; try again later.")
             )
         except Exception as error:
-            name, place = describe(error)
-            self._service.log.write(
-                "error", "failed", request_id=exchange.request_id, error=name, place=place
-            )
+            self._service.tell_failure(error, exchange.request_id)
             if exchange.status:
                 raise  # the answer has begun: the connection has to break
-            await refuse(
-                scope,
-                send,
-                RefusalError(
-                    500, "failed", "The service failed; tell those who run it, with the request's id."
-                ),
-            )
+            await refuse(scope, send, failed())

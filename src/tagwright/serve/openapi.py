@@ -73,7 +73,13 @@ def document(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
         "/v1/entities": {"post": _entities(bundles, settings)},
         "/v1/models": {"get": _models()},
         "/metrics": {"get": _metrics()},
-        "/health/live": {"get": _health("live", "Whether the process runs", {200: "It runs."})},
+        "/health/live": {
+            "get": _health(
+                "live",
+                "Whether the process runs",
+                {200: "It runs.", 503: "A model has failed; only a new start mends that."},
+            )
+        },
         "/health/ready": {
             "get": _health(
                 "ready",
@@ -125,7 +131,8 @@ def _entities(bundles: Sequence[Bundle], settings: Settings) -> dict[str, Any]:
             'JSON: one request, one answer. JSON lines: each line is `{"text": …}` or `{"words": […]}` with an '
             "optional `id`; the answers come line by line, in order, while further lines are sent, so read while you "
             'write. A bad line is answered by `{"line": n, "error": {…}}`, and the next ones go on. Options of JSON '
-            "lines stand in the query; those of JSON may stand there, too, and what the body says counts."
+            "lines stand in the query; those of JSON may stand there, too, and what the body says counts. A stream of "
+            f"which nothing arrives for {settings.head_timeout:g} seconds is ended with an error."
         ),
         "parameters": _parameters(bundles),
         "requestBody": {
@@ -208,7 +215,7 @@ def _metrics() -> dict[str, Any]:
 def _health(name: str, summary: str, meanings: dict[int, str]) -> dict[str, Any]:
     responses = {"200": _answered(meanings[200], "Health", {"status": "ok" if name == "live" else "ready"})}
     if 503 in meanings:
-        responses["503"] = _refused(503)
+        responses["503"] = {**_refused(503), "description": meanings[503]}
     return {"operationId": f"is_{name}", "summary": summary, "responses": responses}
 
 

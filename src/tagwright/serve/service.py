@@ -18,7 +18,7 @@ from tagwright.serve.models import Bundle
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.settings import Settings
 
-__all__ = ["Served", "Service"]
+__all__ = ["Served", "Service", "failed"]
 
 _WARM_UP = "Ada Lovelace met Charles Babbage in London, and wrote the first program for his engine."
 _T = TypeVar("_T")
@@ -125,11 +125,22 @@ class Service:
     def check_ready(self) -> None:
         """Refuse while requests are not answered."""
         self.check_open()
+        self.check_alive()
         for served in self.models:
-            if served.engine.failed:
+            served.engine  # noqa: B018 - refuses while it is not there
+
+    def check_alive(self) -> None:
+        """Refuse once a model's engine has ended, which only a new start mends."""
+        for served in self.models:
+            if served.tagger is not None and served.engine.failed:
                 raise RefusalError(
                     503, "failed", f"The model {served.name} has failed; start the service anew."
                 )
+
+    def tell_failure(self, error: Exception, request_id: str) -> None:
+        """Log what must not happen, without its message, which may hold a piece of somebody's text."""
+        name, place = describe(error)
+        self.log.write("error", "failed", request_id=request_id, error=name, place=place)
 
     def check_open(self) -> None:
         """Refuse new work once the service was told to stop."""
@@ -207,6 +218,11 @@ class Service:
         self.log.write("error", "load_failed", message=str(error), error=name, place=None if known else place)
         if self.on_failure is not None:
             self.on_failure()
+
+
+def failed() -> RefusalError:
+    """Return the refusal of what must not happen."""
+    return RefusalError(500, "failed", "The service failed; tell those who run it, with the request's id.")
 
 
 async def in_thread(function: Callable[[], _T]) -> _T:

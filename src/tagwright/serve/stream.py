@@ -15,7 +15,7 @@ from tagwright.serve.exchange import Exchange
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.requests import ask_of, check_keys, invalid, parse_json
 from tagwright.serve.security import ANSWER_HEADERS
-from tagwright.serve.service import Service
+from tagwright.serve.service import Service, failed
 
 __all__ = ["Stream"]
 
@@ -137,10 +137,14 @@ class Stream:
         head: dict[str, Any] = {"line": number}
         try:
             [answer] = await self._answered(self._ask(raw, head))
+            said = dump({**head, **result_of(answer)})
         except RefusalError as refusal:
             return dump({**head, "error": _of_one(error_of(refusal))}) + b"\n"
+        except Exception as error:
+            self._service.tell_failure(error, self._exchange.request_id)
+            return dump({**head, "error": error_of(failed())}) + b"\n"
         self._exchange.words = (self._exchange.words or 0) + answer.words
-        return dump({**head, **result_of(answer)}) + b"\n"
+        return said + b"\n"
 
     def _ask(self, raw: bytes | None, head: dict[str, Any]) -> Ask:
         """Read a line; its `id` goes into the head of its answer."""
