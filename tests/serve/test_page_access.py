@@ -216,12 +216,8 @@ def test_light_and_dark(visit):
 def test_a_phone_is_never_scrolled_sideways(visit):
     shown = visit(go=False, viewport=PHONE, allowed=REFUSED)
     page = shown.page
-    page.route(
-        "**/v1/models",
-        lambda route: route.fulfill(
-            json={"models": [{"name": "n" * 64, "types": ["t" * 300, "a type of words"]}]}
-        ),
-    )
+    models = {"models": [{"name": name * 64, "types": ["t" * 300, "a type of words"]} for name in "nm"]}
+    page.route("**/v1/models", lambda route: route.fulfill(json=models))
     text = "word " * 50 + "x" * 400 + " Jeff " + "https://example.org/" + "y" * 200
     shown.answer_with(
         entity(text, "x" * 400, "t" * 300),

@@ -70,6 +70,10 @@ def test_the_service_goes_and_comes_back(visit, serve):
     running.stop()
     shown.page.locator("#text").fill("Jeff Bezos left")
     shown.wait_for_alert("The service does not answer.")
+    for _ in range(3):
+        shown.page.locator("#tag").click()
+        expect(shown.page.locator("#tag")).to_have_class("main")
+    shown.wait_for_alert("The service does not answer.")
     assert shown.page.locator("#text").input_value() == "Jeff Bezos left"
     assert shown.page.locator("#result").is_hidden()  # its marks were of another text
     running.start()

@@ -15,7 +15,7 @@ const QUIET = 250; // milliseconds without a key press after which a text is tag
 const LONG = 20_000; // characters from which typing waits longer
 const PATIENCE = 1500; // milliseconds after which the page says that it is waiting
 const TAGGING = "Tagging…";
-const BREAKS = 3; // times in a row that the same text may break off before the page gives up
+const BREAKS = 2; // times in a row that a ready service may break off at a text before the page gives up
 
 const field = byId("text");
 const models = new Map(); // name -> what the service says of it
@@ -54,7 +54,8 @@ async function loadModels() {
 
 const typesOf = (name) => (models.get(name)?.types ?? []).map(String);
 
-async function tag() {
+/** Tag the text in the field; `ready` says that the service was found ready just before. */
+async function tag(ready = false) {
   clearTimeout(typing);
   trouble.stop();
   running.abort();
@@ -80,7 +81,7 @@ async function tag() {
     byId("key-form").hidden = true;
     trouble.clear();
   } catch (error) {
-    if (mine === latest && error.name !== "AbortError") fail(error, text);
+    if (mine === latest && error.name !== "AbortError") fail(error, text, ready);
   } finally {
     if (mine === latest) busy(false);
   }
@@ -88,7 +89,7 @@ async function tag() {
 
 function tagSoon() {
   clearTimeout(typing);
-  typing = setTimeout(tag, field.value.length > LONG ? 4 * QUIET : QUIET);
+  typing = setTimeout(() => tag(), field.value.length > LONG ? 4 * QUIET : QUIET);
 }
 
 function busy(yes) {
@@ -120,22 +121,22 @@ function forget() {
 
 // ---- trouble ----
 
-function fail(error, text) {
+function fail(error, text, ready) {
   if (!(error instanceof ServiceError)) throw error;
   if (result.answer !== null && result.answer.text !== text) forget(); // what was shown is of another text
   const small = error.requestId ? `Request ${error.requestId}` : "";
   byId("key-form").hidden = error.status !== 401;
-  broken = error.kind === "gone" ? broken + 1 : 0;
+  broken = error.kind === "gone" && ready ? broken + 1 : 0;
   if (error.status === 401) {
     trouble.say(sessionStorage.getItem(KEY) ? "The service refuses this key." : "The service asks for its API key.");
-  } else if (error.kind === "gone" && broken >= BREAKS && models.size) {
+  } else if (error.kind === "gone" && broken === BREAKS) {
     trouble.say(`The service breaks off at this text of ${count(text.length, "character")}: it may be too long for it.`);
   } else if (error.kind === "gone") {
     trouble.say("The service does not answer. The text stays here, and is tagged as soon as the service is back.");
-    trouble.whenBack(tag);
+    trouble.whenBack(() => tag(true));
   } else if (error.passing) {
     trouble.say(`${error.message} The text stays here, and is tagged as soon as it can be.`, small);
-    trouble.whenBack(tag, error.retryAfter ?? 0);
+    trouble.whenBack(() => tag(true), error.retryAfter ?? 0);
   } else {
     trouble.say(error.message, small);
   }
@@ -190,7 +191,8 @@ window.addEventListener("hashchange", () => {
 
 function replaceText(text) {
   const old = field.value;
-  if (old.trim() !== "" && old !== text && old !== replaced?.by) replaced = { old };
+  const theirs = old.trim() !== "" && old !== replaced?.by && EXAMPLES.every((example) => example.text !== old);
+  if (theirs && old !== text) replaced = { old };
   field.value = text;
   field.scrollTop = 0;
   if (replaced) replaced.by = field.value;
@@ -224,7 +226,7 @@ field.addEventListener("keydown", (event) => {
   event.preventDefault();
   tag();
 });
-byId("tag").addEventListener("click", tag);
+byId("tag").addEventListener("click", () => tag());
 byId("back").addEventListener("click", () => {
   field.value = replaced.old;
   keepText();

@@ -156,6 +156,7 @@ export class MarkedText {
     this.#elements.set(entity, mark);
     this.#entities.set(mark, entity);
     if (this.#shown.has(entity)) this.#turn(mark, entity, true);
+    if (this.#shown.has(entity) && this.#order[this.#stop] === entity) mark.setAttribute("tabindex", "0");
     return mark;
   }
 
