@@ -10,6 +10,7 @@ import pytest
 
 from tagwright.errors import InputError
 from tagwright.serve.models import Bundle
+from tagwright.serve.protocol import MAX_AHEAD
 from tagwright.serve.server import listen_at
 from tests.serve.services import (
     BOUND,
@@ -65,6 +66,25 @@ def test_requests_that_are_sent_at_once_are_answered_in_order(connection):
                 length = int(line.split(b":")[1])
         words.append(json.loads(file.read(length))["results"][0]["words"])
     assert words == [1, 2, 3]
+
+
+def test_too_many_requests_at_once_on_a_connection_are_no_http(connection):
+    connection.sendall(post(BODY) * (MAX_AHEAD + 1))
+    data = b""
+    while piece := connection.recv(1 << 16):
+        data += piece
+    assert b"HTTP/1.1 400" in data
+
+
+def test_a_caller_who_hangs_up_is_noticed_behind_further_requests(tiny):
+    with running(folder_of(tiny), sockets=True) as service:
+        service.runtime().gate.clear()
+        with service.connect() as connection:
+            connection.sendall(post(BODY) * 3)
+            wait_for(lambda: service.service.models[0].engine.waiting == 1)
+        wait_for(lambda: service.service.models[0].engine.waiting == 0)
+        service.runtime().gate.set()
+        assert [line["status"] for line in service.requests()] == [499]
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
@@ -220,11 +240,12 @@ def test_a_slow_reader_gets_all_of_a_long_answer(service):
         connection.settimeout(BOUND)
         connection.connect(("127.0.0.1", service.port))
         connection.sendall(post(json.dumps({"text": text}).encode(), Connection="close"))
-        data = b""
+        data, pieces = b"", 0
         while piece := connection.recv(1 << 18):
             data += piece
-            if len(data) % 7 == 0:
-                time.sleep(0.05)
+            pieces += 1
+            if pieces < 20:
+                time.sleep(0.05)  # longer in all than an answer waits of which nothing is read
     answer = json.loads(data.partition(b"\r\n\r\n")[2])
     assert "error" not in answer
     assert answer["results"][0]["words"] == 39_000

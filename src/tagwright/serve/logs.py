@@ -16,6 +16,7 @@ __all__ = ["JsonHandler", "JsonLog"]
 
 _PAUSE = 0.05
 _CAPACITY = 10_000
+_MOST_TEXT = 16 << 20  # bytes of texts that wait to be written, where texts are logged
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode  # ASCII: any stderr takes it
 
 
@@ -36,14 +37,17 @@ class JsonLog:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._text = 0
         self.lost = 0
         """Lines that were not written."""
 
     def write(self, level: str, event: str, **values: Any) -> None:
-        """Take a line; values that are None are left out."""
-        if len(self._lines) >= _CAPACITY or self._closing:
+        """Take a line; values that are None are left out, and `asked` counts as `bytes`."""
+        text = values.get("bytes") or 0 if values.get("asked") is not None else 0
+        if len(self._lines) >= _CAPACITY or self._closing or (self._lines and self._text + text > _MOST_TEXT):
             self.lost += 1
             return
+        self._text += text
         self._lines.append({"time": time.time(), "level": level, "event": event, **values})
         if not self._waiting.is_set():
             self._written.clear()
@@ -80,6 +84,7 @@ class JsonLog:
                 time.sleep(_PAUSE)  # gathers lines, so that a busy service wakes this thread seldom
             self._waiting.clear()
             batch = [self._lines.popleft() for _ in range(len(self._lines))]
+            self._text = 0
             if batch:
                 self._put(batch)
             if not self._lines:

@@ -5,30 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tagwright.serve.security import ANSWER_HEADERS, BASE_HEADERS
 from tagwright.serve.settings import Settings
 
-__all__ = ["protocol_for"]
+__all__ = ["MAX_AHEAD", "MAX_HEAD", "protocol_for"]
 
 MAX_HEAD = 64 << 10
 """Bytes of a request's head: its path and its headers."""
 
-_DRAIN = (
-    2.0  # seconds in which the rest of a refused body is read and thrown away, so that the refusal arrives
-)
+MAX_AHEAD = 64
+"""Requests that may be sent on a connection ahead of their answers."""
+
+# The rest of a refused body is read and thrown away for so many seconds and bytes, so that the refusal arrives.
+_DRAIN = 2.0
 _DRAIN_BYTES = 1 << 20
 
 
 def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol with the limits of a service.
 
-    - A request's head has to be complete within `settings.head_timeout`, and may have `MAX_HEAD` bytes.
+    - A request's head has to be complete within `settings.head_timeout`, and may have `MAX_HEAD` bytes;
+      `MAX_AHEAD` requests may be sent ahead of their answers.
     - The rest of a body that was refused is read for a moment, and no longer.
     - An answer of which nothing is read in `settings.head_timeout` is given up, and its connection with it.
     """
@@ -37,6 +41,7 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
     class Connection(HttpToolsProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
+            self._open: deque[RequestResponseCycle] = deque()
             self._in_head = True
             self._heads = 0
             self._head_bytes = 0
@@ -53,6 +58,9 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
 
         def connection_lost(self, error: Exception | None) -> None:
             super().connection_lost(error)
+            for cycle in self._open:  # uvicorn tells the newest alone
+                cycle.disconnected = not cycle.response_complete
+                cycle.message_event.set()
             for timer in (self._head_timer, self._drain_timer, self._write_timer):
                 if timer is not None:
                     timer.cancel()
@@ -77,6 +85,8 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
                     )
 
         def on_headers_complete(self) -> None:
+            if len(self._open) >= MAX_AHEAD:
+                raise ValueError  # which the parser reports as a bad request
             self._in_head = False
             self._heads += 1
             self._head_bytes = 0
@@ -84,6 +94,7 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
                 self._head_timer.cancel()
                 self._head_timer = None
             super().on_headers_complete()
+            self._open.append(self.cycle)
             self.cycle.transport = self._answering  # type: ignore[assignment]  # what a cycle needs of one
 
         def on_message_complete(self) -> None:
@@ -97,6 +108,7 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
                     self.transport.close()
 
         def on_response_complete(self) -> None:
+            self._open.popleft()
             super().on_response_complete()
             if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
                 self._drain()

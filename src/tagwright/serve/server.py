@@ -149,6 +149,7 @@ def listen_at(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         raise InputError(f"{host!r} is no address of this machine", mend="name another with --host") from None
+    found.sort(key=lambda each: each[0] != socket.AF_INET)  # localhost is 127.0.0.1 to most callers
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:

@@ -50,8 +50,6 @@ class Stream:
         self._served = service.find(options.get("model"))
         exchange.model = self._served.name
         exchange.texts = exchange.words = exchange.bytes = 0
-        if service.settings.log_texts:
-            exchange.asked = []
         ask_of({"text": ""}, options, self._served.bundle.types, self._settings)
         self._engine = self._served.engine
         self._works: asyncio.Queue[_Work | None] = asyncio.Queue(WINDOW)
@@ -161,8 +159,9 @@ class Stream:
         content = {"text": values.get("text"), "words": None if words is None else [words]}
         ask = ask_of(content, self._options, self._served.bundle.types, self._settings)
         self._exchange.texts = (self._exchange.texts or 0) + 1
-        if self._exchange.asked is not None:
-            self._exchange.asked.append(values.get("text", words))
+        if self._settings.log_texts:
+            asked = {"asked": [values.get("text") if words is None else words], "bytes": len(raw)}
+            self._service.log.write("info", "line", request_id=self._exchange.request_id, **head, **asked)
         return ask
 
     async def _answered(self, ask: Ask) -> list[Answer]:
