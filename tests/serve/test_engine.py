@@ -4,16 +4,21 @@ import asyncio
 import gc
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagwright.errors import InputError
+from tagwright.errors import InputError, MissingExtraError
+from tagwright.model.bundle import BundleMeta, save_bundle
+from tagwright.model.minilm import minilm_files
+from tagwright.model.network import build_network
 from tagwright.predict.tagger import Tagger
 from tagwright.serve.ask import Ask
 from tagwright.serve.engine import Engine
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.settings import Settings
-from tests.models import TEXT, tiny_bundle
+from tagwright.tags import LabelMap, Scheme
+from tests.models import LABELS, TEXT, tiny_bundle
 from tests.serve.engines import BOUND, Sums, answers_of, running, texts_ask, threads_of, until, watched
 
 NEAR = 1e-4
@@ -269,3 +274,31 @@ def test_beginning_and_end(folder):
 
     asyncio.run(main())
     gc.collect()  # an exception that nobody looked at would be reported here
+
+
+@pytest.mark.real
+def test_real_weights_answer_real_text_as_the_tagger_does(wnut17, tmp_path):
+    try:
+        minilm_files()
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    network = build_network("minilm", LabelMap(LABELS, Scheme.IOB2), seed=0)
+    with torch.no_grad():
+        network.model.classifier.weight.mul_(20)  # a head that has made up its mind
+    meta = BundleMeta(labels=LABELS, scheme="iob2", max_pieces=512, overlap=64)
+    folder = tmp_path / "run"
+    save_bundle(folder, network.model, network.tokenizer, meta)
+    blocks = (wnut17 / "emerging.dev.conll").read_text("utf-8").strip().split("\n\n")
+    rows = [tuple(line.split("\t")[0] for line in block.split("\n")) for block in blocks[:25]]
+    asks = [Ask(words=(words,)) for words in rows]
+    asks.append(Ask(words=(tuple(word for words in rows for word in words) * 2,)))  # more than a window
+    asks.append(Ask(texts=tuple(" ".join(words) for words in rows)))
+
+    async def main():
+        async with running(watched(folder)) as engine:
+            return await asyncio.gather(*map(engine.answer, asks))
+
+    plain = Tagger.load(folder, precision="fp32", device="cpu")
+    found = asyncio.run(main())
+    ties = sum(check(plain, ask, answers) for ask, answers in zip(asks, found, strict=True))
+    assert ties <= 1
