@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import tagwright
 from tagwright.errors import InputError
 from tagwright.serve.models import Bundle
 from tagwright.serve.protocol import MAX_AHEAD
-from tagwright.serve.server import listen_at
+from tagwright.serve.server import listen_at, serve
 from tests.serve.services import (
     BOUND,
     TEXT,
@@ -284,6 +287,28 @@ def test_what_was_taken_is_answered_and_new_work_is_refused_while_it_stops(tiny)
     assert service.error is None
 
 
+def test_a_stop_under_load_loses_no_request(tiny):
+    answered: list[int] = []
+
+    def ask_on() -> None:
+        with service.connect() as connection:
+            while True:
+                connection.sendall(post(BODY))
+                answer = Response(connection)
+                answered.append(answer.status)
+                if answer.headers.get("connection") == "close":
+                    return
+
+    with running(folder_of(tiny), sockets=True) as service, ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask_on) for _ in range(8)]
+        wait_for(lambda: len(answered) > 50)
+        service.stop()
+        for each in asking:
+            each.result(BOUND)  # no connection was cut off
+    assert answered.count(200) > 50
+    assert set(answered) <= {200, 503}
+
+
 def test_what_is_not_answered_within_the_grace_period_is_503(tiny):
     with running(folder_of(tiny), sockets=True, grace=0.3) as service:
         service.runtime().gate.clear()
@@ -328,6 +353,10 @@ def can_connect(port: int) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+def test_the_room_is_callable():
+    assert inspect.signature(tagwright.serve) == inspect.signature(serve)
 
 
 def test_a_taken_port_and_an_unknown_address_are_refused():

@@ -23,6 +23,7 @@ GONE = 499
 """The status that the log and the counters give a request whose caller went away; nobody sees it."""
 
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_CLOSE = ((b"connection", b"close"),)
 _PROCESS = uuid4().hex[:12]
 _numbers = itertools.count(1)
 
@@ -52,6 +53,7 @@ class Frame:
                     *message.get("headers", ()),
                     *BASE_HEADERS,
                     (b"x-request-id", exchange.request_id.encode()),
+                    *(_CLOSE if self._service.stopping else ()),
                 ]
             await send(message)
 
