@@ -166,6 +166,22 @@ def test_older_answers_do_not_come_through(visit):
     assert [mark.text for mark in shown.marks()] == ["second"]
 
 
+def test_an_entity_far_down_is_reached_by_the_keyboard(visit):
+    text = "word\n" * 20_000 + "Jeff"
+    shown = visit(go=False)
+    shown.answer_with(entity(text, "Jeff"))
+    shown.page.goto(shown.address)
+    shown.page.evaluate(
+        "text => { const field = document.getElementById('text'); field.value = text; "
+        "field.dispatchEvent(new Event('input')); }",
+        text,
+    )
+    shown.settle(text)
+    shown.page.locator("#legend button").last.focus()
+    shown.page.keyboard.press("Tab")
+    assert shown.page.evaluate("document.activeElement.textContent") == "Jeff"
+
+
 @pytest.mark.long
 def test_a_hundred_thousand_words(visit):
     """The page stays usable, whether they stand one in a line, ten or all."""

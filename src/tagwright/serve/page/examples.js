@@ -12,8 +12,8 @@ export const EXAMPLES = [
     name: "Post",
     lang: "en",
     text:
-      "omg Beyoncé at Wembley Stadium tonight 😍🎶 flew in from New York with the whole fam 👩‍👩‍👧‍👦 " +
-      "and my iPhone is already at 3% 🙈 thx @Ticketmaster #London 🇬🇧",
+      "Watching Game of Thrones with the whole fam 👩‍👩‍👧‍👦 while Google still cannot find Wembley Stadium 🙈 " +
+      "Beyoncé is in London tonight 😍🎶 and Arsenal fans are everywhere 🇬🇧 #nosleep",
   },
   {
     name: "Several lines",
