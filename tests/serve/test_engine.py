@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 
 import pytest
 import torch
@@ -161,6 +162,40 @@ def test_a_round_keeps_to_the_budget(folder):
         async with running(tagger) as engine:
             await asyncio.gather(*(engine.answer(texts_ask(TEXT[:40])) for _ in range(30)))
         assert max(rows * width for rows, width in tagger.runtime.shapes) <= 64
+
+    asyncio.run(main())
+
+
+def test_texts_with_more_pieces_than_most_make_smaller_rounds(folder):
+    async def main():
+        sums = Sums()
+        async with running(watched(folder, batch_pieces=512), sums) as engine:
+            texts = ["the " * 100, "中" * 400]
+            tasks = [engine.answer(texts_ask(text)) for text in texts for _ in range(12)]
+            await asyncio.gather(*tasks)
+        return sums.stages["decode"]
+
+    rounds = asyncio.run(main())
+    # Of the first kind, 102 pieces each, five fit, or two and one of the other, which counts 302 and fits once.
+    assert rounds >= 14
+
+
+class Text(str):
+    """A text of which one can tell whether it is still held."""
+
+
+@pytest.mark.parametrize("characters", [1, 4000])
+def test_no_text_is_held_once_it_is_answered(folder, characters):
+    async def main():
+        async with running(watched(folder), max_words=50, short_characters=characters) as engine:
+            texts = [Text(TEXT), Text(TEXT * 2), Text("Jeff")]  # the second has too many words
+            held = [weakref.ref(text) for text in texts]
+            tasks = [asyncio.create_task(engine.answer(texts_ask(text))) for text in texts]
+            del texts
+            tasks[2].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            del tasks
+            await until(lambda: gc.collect() >= 0 and not any(text() for text in held))
 
     asyncio.run(main())
 

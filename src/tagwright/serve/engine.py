@@ -216,12 +216,14 @@ class Engine:
                 worker.work(turn, trimmed)
                 self._lanes.after_round()  # before askers know, and ask again
                 self._settle(turn)
+            del turn  # or the last texts would be held until others come
 
     def _work_long(self) -> None:
         worker = self._worker()
         while (job := self._lanes.next_long()) is not None:
             worker.work([job], SlicedRuntime(self._runtime, job, self._lanes.post))
             self._settle([job])
+            del job
 
     def _worker(self) -> Worker:
         return Worker(self.name, self.tagger, max_words=self.settings.max_words, hooks=self._hooks)

@@ -14,8 +14,11 @@ __all__ = ["Lanes", "Round"]
 Round = list[Job]
 """Short asks that are computed together."""
 
-CHARACTERS_OF_PIECE = 4
-"""What a piece is taken to hold until the texts are encoded."""
+BYTES_OF_PIECE = 4
+"""UTF-8 that a piece is taken to hold until the texts are encoded; in most languages it is no more."""
+
+FRAME = 2
+"""Pieces around a text."""
 
 
 class Lanes:
@@ -41,6 +44,7 @@ class Lanes:
         self._short: deque[Job] = deque()
         self._long: deque[Job] = deque()
         self._batches: deque[Batch] = deque()
+        self._current: Batch | None = None
         self._lock = threading.Lock()
         self._for_model = threading.Condition(self._lock)
         self._for_long = threading.Condition(self._lock)
@@ -93,7 +97,8 @@ class Lanes:
             while not self._ended:
                 if self._batches and (self._slice_next or not self._short):
                     self._slice_next = False
-                    return self._batches.popleft()
+                    self._current = self._batches.popleft()
+                    return self._current
                 wanted = max(1, self._company // 2)
                 seconds = self._until - time.perf_counter()
                 if len(self._short) < wanted and seconds > 0 and not self._batches:
@@ -113,6 +118,7 @@ class Lanes:
 
     def put_back(self, batch: Batch) -> None:
         """Say that a slice is done; what is left of the batch comes up again behind the other batches."""
+        self._current = None
         if not batch.ended:
             self.post(batch)
 
@@ -129,7 +135,7 @@ class Lanes:
             self._ended = True
             self._short.clear()
             self._long.clear()
-            for batch in self._batches:
+            for batch in (*self._batches, *filter(None, [self._current])):
                 batch.fail(DroppedError())
             self._batches.clear()
             self._for_model.notify_all()
@@ -143,10 +149,16 @@ class Lanes:
 
     def _take(self, budget: int) -> Round:
         taken: Round = []
-        room = budget * CHARACTERS_OF_PIECE
-        while self._short and (not taken or self._short[0].characters <= room):
-            job = self._short.popleft()
-            room -= job.characters
-            taken.append(job)
+        while self._short:
+            budget -= _pieces(self._short[0])
+            if taken and budget < 0:
+                break
+            taken.append(self._short.popleft())
         self._round = len(taken)
         return taken
+
+
+def _pieces(job: Job) -> int:
+    """Return about how many pieces a job's texts have."""
+    texts = job.ask.texts if job.ask.texts is not None else map(" ".join, job.ask.words or ())
+    return sum(FRAME + len(text.encode("utf-8", "replace")) // BYTES_OF_PIECE for text in texts)
