@@ -31,13 +31,26 @@ BODY = json.dumps({"text": TEXT}).encode()
 
 @pytest.fixture(scope="module")
 def service(tiny):
-    with running(folder_of(tiny), sockets=True, head_timeout=0.4, max_body=200_000) as service:
+    with running(folder_of(tiny), sockets=True, max_body=200_000) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def hasty(tiny):
+    """A service that waits half a second for heads, for pieces of bodies, and for answers to be read."""
+    with running(folder_of(tiny), sockets=True, head_timeout=0.5, max_body=200_000) as service:
         yield service
 
 
 @pytest.fixture
 def connection(service):
     with service.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def hasty_connection(hasty):
+    with hasty.connect() as connection:
         yield connection
 
 
@@ -103,33 +116,33 @@ def test_head_has_the_same_headers_and_no_body(connection, method):
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /v1/ent", b"\r\n", head()[:-2]])
-def test_a_head_that_does_not_end_closes_the_connection(connection, sent):
-    connection.sendall(sent)
-    assert closed(connection)
+def test_a_head_that_does_not_end_closes_the_connection(hasty_connection, sent):
+    hasty_connection.sendall(sent)
+    assert closed(hasty_connection)
 
 
-def test_a_head_that_trickles_closes_the_connection(connection):
+def test_a_head_that_trickles_closes_the_connection(hasty_connection):
     begin = time.monotonic()
     with pytest.raises(OSError):  # noqa: PT012 - one of these fails
         for byte in head() * 100:
-            connection.sendall(bytes([byte]))
+            hasty_connection.sendall(bytes([byte]))
             time.sleep(0.01)
             assert time.monotonic() - begin < BOUND
 
 
-def test_a_second_head_that_does_not_end_closes_the_connection(connection):
-    connection.sendall(post(BODY) + b"POST /v1")
-    assert Response(connection).status == 200
-    connection.sendall(b"/ent")
-    assert closed(connection)
+def test_a_second_head_that_does_not_end_closes_the_connection(hasty_connection):
+    hasty_connection.sendall(post(BODY) + b"POST /v1")
+    assert Response(hasty_connection).status == 200
+    hasty_connection.sendall(b"/ent")
+    assert closed(hasty_connection)
 
 
-def test_a_connection_may_be_idle_between_requests(service, connection):
-    connection.sendall(post(BODY))
-    assert Response(connection).status == 200
-    time.sleep(2 * service.settings.head_timeout)
-    connection.sendall(post(BODY))
-    assert Response(connection).status == 200
+def test_a_connection_may_be_idle_between_requests(hasty, hasty_connection):
+    hasty_connection.sendall(post(BODY))
+    assert Response(hasty_connection).status == 200
+    time.sleep(2 * hasty.settings.head_timeout)
+    hasty_connection.sendall(post(BODY))
+    assert Response(hasty_connection).status == 200
 
 
 @pytest.mark.parametrize(
@@ -171,23 +184,23 @@ def test_what_is_no_http_is_400_in_the_same_shape(connection, sent):
     assert closed(connection)
 
 
-def test_a_body_that_stops_arriving_is_408_and_never_reaches_the_model(service, connection):
-    calls = len(service.runtime().shapes)
-    connection.sendall(head(Content_Length=len(BODY)) + BODY[:10])
-    answer = Response(connection)
+def test_a_body_that_stops_arriving_is_408_and_never_reaches_the_model(hasty, hasty_connection):
+    calls = len(hasty.runtime().shapes)
+    hasty_connection.sendall(head(Content_Length=len(BODY)) + BODY[:10])
+    answer = Response(hasty_connection)
     assert (answer.status, answer.json()["error"]["code"]) == (408, "body_timeout")
-    assert closed(connection)
-    assert len(service.runtime().shapes) == calls
+    assert closed(hasty_connection)
+    assert len(hasty.runtime().shapes) == calls
 
 
-def test_a_body_that_trickles_is_408(service, connection):
-    connection.sendall(head(Content_Length=10_000))
+def test_a_body_that_trickles_is_408(hasty, hasty_connection):
+    hasty_connection.sendall(head(Content_Length=10_000))
     begin = time.monotonic()
-    connection.setblocking(False)
+    hasty_connection.setblocking(False)
     while time.monotonic() - begin < BOUND:
         try:
-            connection.send(b" ")
-            status = connection.recv(100)
+            hasty_connection.send(b" ")
+            status = hasty_connection.recv(100)
         except BlockingIOError:
             time.sleep(0.01)
             continue
@@ -223,25 +236,25 @@ def test_an_offer_of_another_protocol_is_passed_over(connection, protocol):
         assert (answer.status, answer.json()["results"][0]["words"]) == (200, 9)
 
 
-def test_an_answer_that_nobody_reads_is_given_up(service):
+def test_an_answer_that_nobody_reads_is_given_up(hasty):
     body = json.dumps({"text": "Jeff " * 39_000}).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(BOUND)
-        connection.connect(("127.0.0.1", service.port))
-        before = len(service.requests())
+        connection.connect(("127.0.0.1", hasty.port))
+        before = len(hasty.requests())
         connection.sendall(post(body) * 3)
-        wait_for(lambda: len(service.requests()) > before)
-        assert service.server is not None
-        wait_for(lambda: not service.server.server_state.connections)
+        wait_for(lambda: len(hasty.requests()) > before)
+        assert hasty.server is not None
+        wait_for(lambda: not hasty.server.server_state.connections)
 
 
-def test_a_slow_reader_gets_all_of_a_long_answer(service):
+def test_a_slow_reader_gets_all_of_a_long_answer(hasty):
     text = "Jeff " * 39_000
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(BOUND)
-        connection.connect(("127.0.0.1", service.port))
+        connection.connect(("127.0.0.1", hasty.port))
         connection.sendall(post(json.dumps({"text": text}).encode(), Connection="close"))
         data, pieces = b"", 0
         while piece := connection.recv(1 << 18):

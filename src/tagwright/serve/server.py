@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -184,10 +185,18 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def _stderr() -> int:
+    """Return the descriptor of stderr; number 2 may be anything where stderr was closed from the start."""
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return 2
+
+
 @contextlib.contextmanager
 def _logging() -> Iterator[JsonLog]:
     """Send what every library logs through one log of JSON lines, for as long as the service runs."""
-    log = JsonLog()
+    log = JsonLog(_stderr())
     handler = JsonHandler(log)
     root = logging.getLogger()
     kept, level = root.handlers[:], root.level
