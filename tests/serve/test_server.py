@@ -175,13 +175,16 @@ def test_an_endless_head_is_431(connection, sent):
         b"GET /\xff HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_400_in_the_same_shape(connection, sent):
+def test_what_is_no_http_is_400_in_the_same_shape(service, connection, sent):
+    name = 'tagwright_http_requests_total{route="other",status="400"}'
+    before = service.counts().get(name, 0)
     connection.sendall(sent)
     answer = Response(connection)
     assert answer.status == 400
     assert set(answer.json()) == {"error", "request_id"}
     assert answer.headers["x-request-id"] == answer.json()["request_id"]
     assert closed(connection)
+    assert service.counts()[name] == before + 1
 
 
 def test_a_body_that_stops_arriving_is_408_and_never_reaches_the_model(hasty, hasty_connection):

@@ -28,13 +28,17 @@ _DRAIN = 2.0
 _DRAIN_BYTES = 1 << 20
 
 
-def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
+def protocol_for(settings: Settings, count: Callable[[int], None]) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol with the limits of a service.
 
     - A request's head has to be complete within `settings.head_timeout`, and may have `MAX_HEAD` bytes;
       `MAX_AHEAD` requests may be sent ahead of their answers.
     - The rest of a body that was refused is read for a moment, and no longer.
     - An answer of which nothing is read in `settings.head_timeout` is given up, and its connection with it.
+
+    Args:
+        settings: the limits.
+        count: told the status of each refusal that no app sees.
     """
     wait = settings.head_timeout
 
@@ -169,6 +173,7 @@ def protocol_for(settings: Settings) -> type[asyncio.Protocol]:
             self._write_timer = self.loop.call_later(wait, look)
 
         def _refuse(self, status: int, code: str, message: str) -> None:
+            count(status)
             request_id = uuid4().hex
             body = json.dumps(
                 {"error": {"code": code, "message": message}, "request_id": request_id}

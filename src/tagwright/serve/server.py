@@ -90,7 +90,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol_for(settings),
+                http=protocol_for(settings, lambda status: service.metrics.request("other", status, 0.0)),
                 ws="none",
                 lifespan="on",
                 loop="auto",
