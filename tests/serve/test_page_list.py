@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from tests.models import tiny_bundle
 from tests.serve.browser import (
@@ -98,7 +99,7 @@ def test_several_models(visit, serve, bundle, tmp_path):
         choice.select_option("other")
     page.locator("#legend button", has_text="Gene").wait_for()
     assert page.locator("#legend button").count() == 1
-    assert "model=other" in page.url
+    expect(page).to_have_url(re.compile("model=other"))
     again = visit(page.url.removeprefix(running.address), at=running)
     again.settle(TEXT)
     assert again.page.get_by_label("Model").input_value() == "other"

@@ -7,7 +7,7 @@ import { readText, takeDrops } from "./files.js";
 import { fromFragment, LONGEST, toFragment } from "./fragment.js";
 import { Result } from "./result.js";
 import { ask, ServiceError } from "./service.js";
-import { count, nameOf, wellFormed } from "./text.js";
+import { count, lengthOf, nameOf, wellFormed } from "./text.js";
 import { Trouble } from "./trouble.js";
 
 const KEY = "tagwright-key";
@@ -15,12 +15,13 @@ const QUIET = 250; // milliseconds without a key press after which a text is tag
 const LONG = 20_000; // characters from which typing waits longer
 const PATIENCE = 1500; // milliseconds after which the page says that it is waiting
 const TAGGING = "Tagging…";
+const PAUSE = 400; // milliseconds between two changes of the address; browsers refuse more than 100 in 30 seconds
 const BREAKS = 2; // times in a row that a ready service may break off at a text before the page gives up
 
 const field = byId("text");
 const models = new Map(); // name -> what the service says of it
 const trouble = new Trouble();
-const result = new Result({ onChange: remember, onTrouble: note });
+const result = new Result({ onChange: remember, onTrouble: note, link });
 
 let model = null; // the name of the model that is asked
 let latest = 0; // number of the newest request; older ones' answers are dropped
@@ -28,6 +29,8 @@ let running = new AbortController();
 let typing = 0;
 let waiting = 0;
 let broken = 0;
+let fragment = ""; // what the address is to hold
+let writing = 0;
 let replaced = null; // {old, by}: the text that an example, a file or a link took the place of
 
 function note(message) {
@@ -158,19 +161,27 @@ function sayUnknown(name) {
 
 function remember() {
   const state = { text: field.value, model: models.size > 1 ? model : null, ...result.filters };
-  let fragment = toFragment(state);
-  const tooLong = fragment.length > LONGEST;
+  fragment = state.text.length > LONGEST ? null : toFragment(state);
+  const tooLong = fragment === null || fragment.length > LONGEST;
   if (tooLong) fragment = toFragment({ ...state, text: "" });
-  const bare = location.pathname + location.search;
-  const address = bare + (fragment ? `#${fragment}` : "");
-  if (address !== bare + location.hash) history.replaceState(null, "", address);
+  writing ||= setTimeout(write, PAUSE);
   byId("link").disabled = tooLong;
-  const size = field.value ? count([...field.value].length, "character") : "";
+  const size = field.value ? count(lengthOf(field.value), "character") : "";
   byId("size").textContent = tooLong ? `${size}, too long for a link` : size;
 }
 
-function recall() {
-  const state = fromFragment(location.hash);
+function write() {
+  clearTimeout(writing);
+  writing = 0;
+  const bare = location.pathname + location.search;
+  const address = bare + (fragment ? `#${fragment}` : "");
+  if (address !== bare + location.hash) history.replaceState(null, "", address);
+}
+
+function recall(address) {
+  clearTimeout(writing);
+  writing = 0;
+  const state = fromFragment(new URL(address).hash);
   if (state.tooLong) {
     const sizes = `${count(state.tooLong, "character")}, more than ${count(LONGEST, "character")}`;
     return note(`The link has ${sizes}: it is not from this page.`);
@@ -182,8 +193,14 @@ function recall() {
   result.filters = state;
 }
 
-window.addEventListener("hashchange", () => {
-  recall();
+function link() {
+  write();
+  return location.href;
+}
+
+window.addEventListener("pagehide", write);
+window.addEventListener("hashchange", (event) => {
+  recall(event.newURL);
   tag();
 });
 
@@ -255,5 +272,5 @@ byId("model").addEventListener("change", (event) => {
   tag();
 });
 
-recall();
+recall(location.href);
 tag();

@@ -32,8 +32,11 @@ export class Result {
   #onChange;
   #onTrouble;
 
-  /** `onChange` is called when the filters change, `onTrouble` with a message when nothing can be copied. */
-  constructor({ onChange, onTrouble }) {
+  /**
+   * `onChange` is called when the filters change, `onTrouble` with a message when nothing can be copied; `link` gives
+   * the address that shows the same.
+   */
+  constructor({ onChange, onTrouble, link }) {
     this.#onChange = onChange;
     this.#onTrouble = onTrouble;
     this.#least.addEventListener("input", () => {
@@ -42,7 +45,7 @@ export class Result {
     });
     this.#copies("copy-json", "JSON", () => asJson(this.answer, this.#shown()));
     this.#copies("copy-conll", "CoNLL", () => asConll(this.answer, this.#shown()));
-    this.#copies("link", "Link", () => location.href);
+    this.#copies("link", "Link", link);
   }
 
   /** The filters: types that are hidden, and the least score that is shown. */

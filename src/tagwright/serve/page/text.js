@@ -8,6 +8,11 @@ export function wellFormed(text) {
   return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
 }
 
+/** Count the code points of a text. */
+export function lengthOf(text) {
+  return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+}
+
 /** Return a function from an offset in code points to the offset in UTF-16 units; undefined behind the end. */
 export function unitsOf(text) {
   if (!pairs.test(text)) {
