@@ -142,7 +142,7 @@ class Engine:
         """
         self._closing = True
         if self._jobs and self._threads and not self._failed:
-            self._drained = asyncio.Event()
+            self._drained = self._drained or asyncio.Event()
             try:
                 await asyncio.wait_for(self._drained.wait(), grace)
             except TimeoutError:
@@ -177,10 +177,11 @@ class Engine:
 
     def _retry_after(self) -> int:
         """Return the seconds in which the asks that wait will be answered, by the rate of the last answers."""
-        asks = sum(number for _, number in self._answered)
-        if not asks:
+        now = time.monotonic()
+        recent = [(when, number) for when, number in self._answered if now - when < LONGEST_RETRY]
+        if not recent:
             return LONGEST_RETRY // 6
-        seconds = (time.monotonic() - self._answered[0][0]) * len(self._jobs) / asks
+        seconds = (now - recent[0][0]) * len(self._jobs) / sum(number for _, number in recent)
         return min(LONGEST_RETRY, max(1, round(seconds)))
 
     def _refuse_all(self) -> None:
