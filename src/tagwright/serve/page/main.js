@@ -113,7 +113,7 @@ function showModel() {
   });
   byId("about").querySelector("ul").replaceChildren(...items);
   const { runtime, precision } = models.get(model) ?? {};
-  byId("made").textContent = [runtime, precision].filter(Boolean).join(", ");
+  byId("made").textContent = runtime ? `Runs on ${runtime}${precision ? `, ${precision}` : ""}.` : "";
   byId("about").hidden = result.answer !== null || types.length === 0;
 }
 
