@@ -99,11 +99,6 @@ class Service:
         self._loading: asyncio.Task[None] | None = None
         self._stop_at: float | None = None
 
-    @property
-    def loaded(self) -> bool:
-        """Whether every model has given its warm-up answer."""
-        return all(served.tagger is not None for served in self.models)
-
     def find(self, name: object = None) -> Served:
         """Return a model by its name, or the first.
 
@@ -149,6 +144,8 @@ class Service:
 
     def start(self) -> None:
         """Begin to load the models, in the background."""
+        for served in self.models:
+            self.metrics.ready(served.name, False)
         self._loading = asyncio.get_running_loop().create_task(self._load())
 
     async def wait_ready(self) -> None:
@@ -174,9 +171,7 @@ class Service:
         assert self._stop_at is not None
         left = max(0.0, self._stop_at + self.settings.grace - time.monotonic())
         if self._loading is not None and not self._loading.done():
-            await asyncio.wait(
-                [self._loading], timeout=left
-            )  # a thread that loads weights cannot be cut short
+            await asyncio.wait([self._loading], timeout=left)  # loading cannot be cut short
             self._loading.cancel()
         await asyncio.gather(*(served.end(left) for served in self.models))
 
@@ -185,7 +180,6 @@ class Service:
             for served in self.models:
                 if self.stopping:
                     return
-                self.metrics.ready(served.name, False)
                 begin = time.perf_counter()
                 await served.begin(self.settings, self.metrics)
                 assert served.tagger is not None
