@@ -184,18 +184,41 @@ class Text(str):
     """A text of which one can tell whether it is still held."""
 
 
+@pytest.fixture
+def _no_collector():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collector")
 @pytest.mark.parametrize("characters", [1, 4000])
-def test_no_text_is_held_once_it_is_answered(folder, characters):
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [(TEXT, {}), (TEXT * 2, {}), (TEXT + "storm" * 9, {}), (" the" * 50, {"on_overflow": "error"})],
+    ids=["answered", "too many words", "failed", "too long"],
+)
+def test_no_text_is_held_once_it_is_answered(tmp_path, characters, text, options):
+    """Nor by a refusal's traceback until the garbage collector comes: a text of 4 MB makes 40 MB of words."""
+    folder = tiny_bundle(tmp_path / "run", positions=48)
+
     async def main():
-        async with running(watched(folder), max_words=50, short_characters=characters) as engine:
-            texts = [Text(TEXT), Text(TEXT * 2), Text("Jeff")]  # the second has too many words
-            held = [weakref.ref(text) for text in texts]
-            tasks = [asyncio.create_task(engine.answer(texts_ask(text))) for text in texts]
-            del texts
-            tasks[2].cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            del tasks
-            await until(lambda: gc.collect() >= 0 and not any(text() for text in held))
+        tagger = watched(folder)
+
+        def before(input_ids):
+            if text.endswith("stormstorm"):
+                raise ValueError
+
+        tagger.runtime.before = before
+        async with running(tagger, max_words=55, short_characters=characters) as engine:
+            given = Text(text)
+            held = weakref.ref(given)
+            task = asyncio.create_task(engine.answer(texts_ask(given, **options)))
+            del given
+            await asyncio.wait([task])
+            assert (task.exception() is None) == (text == TEXT)
+            del task
+            await until(lambda: held() is None)
 
     asyncio.run(main())
 

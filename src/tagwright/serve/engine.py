@@ -133,6 +133,7 @@ class Engine:
             self._hooks.queue(self.name, len(self._jobs))
             if self._drained is not None and not self._jobs:
                 self._drained.set()
+            del job  # a refusal's traceback holds this frame, and the job holds the refusal
 
     async def close(self, grace: float) -> None:
         """Refuse new asks, finish those that were taken, and end the threads.

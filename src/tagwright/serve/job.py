@@ -43,6 +43,12 @@ class Job:
         self.sentences: Sequence[Sentence] = ()
         self.outcome: list[Answer] | RefusalError | None = None
 
+    def refuse(self, refusal: RefusalError) -> None:
+        """Take a refusal for outcome, and let go of what the error's traceback holds: the text and its words."""
+        refusal.__cause__ = refusal.__context__ = refusal.__traceback__ = None
+        self.sentences = ()
+        self.outcome = refusal
+
     def settle(self) -> None:
         """Hand the outcome to the asker, who may have gone; in the event loop's thread."""
         if self.future is None or self.future.done():

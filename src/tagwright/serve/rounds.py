@@ -111,7 +111,8 @@ class Worker:
             fault = RuntimeError("an ask was forgotten")
         for job in jobs:
             if job.outcome is None and not job.dropped:
-                job.outcome = refusal_of(fault)
+                job.refuse(refusal_of(fault))
+        del fault  # its traceback holds this frame, and that the texts
 
     def _work(self, jobs: Sequence[Job], runtime: Runtime) -> None:
         begin = time.perf_counter()
@@ -123,7 +124,7 @@ class Worker:
             except DroppedError:
                 continue
             except Exception as error:
-                job.outcome = refusal_of(error)
+                job.refuse(refusal_of(error))
             else:
                 groups.setdefault(job.ask.on_overflow or self._tagger.meta.on_overflow, []).append(job)
         self._seconds = dict.fromkeys(STAGES, 0.0) | {"encode": time.perf_counter() - begin}
@@ -163,7 +164,7 @@ class Worker:
             return
         except BaseException as error:
             if len(jobs) == 1:
-                jobs[0].outcome = self._explained(error, jobs[0], mode)
+                jobs[0].refuse(self._explained(error, jobs[0], mode))
                 return
             for job in jobs:
                 if not job.dropped:

@@ -84,7 +84,13 @@ class Batch:
         """
         self._ended.wait()
         if self._error is not None:
-            raise self._error
+            error, self._error = self._error, None
+            try:
+                raise error
+            finally:
+                del (
+                    error
+                )  # its traceback holds this frame, and the text would stay until the garbage collector comes
         assert self._logits is not None
         return self._logits
 
