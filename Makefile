@@ -72,6 +72,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/predict.py runs/bench $(DATA) --export-dir runs/exports
 	$(BIN)/python benchmarks/startup.py runs/bench --export-dir runs/exports
 	$(BIN)/python benchmarks/stream.py tiny $(DATA) --megabytes 20
+	$(BIN)/python benchmarks/serve.py runs/bench runs/exports/onnx-fp32 $(DATA)
+	$(BIN)/python benchmarks/serve.py runs/exports/onnx-fp32 $(DATA) --mixed
+	$(BIN)/python benchmarks/serve_abuse.py runs/exports/onnx-fp32 $(DATA)
 
 # `--all` keeps setuptools, which torch needs; a local build's suffix (+cpu) would tie everybody to that build.
 constraints: $(READY)
