@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tagwright.tags import LabelMap, Scheme, best_valid_tags, offsets_of
+from tagwright.tags import LabelMap, Scheme, best_valid_tags, offsets_of, viterbi
 
 SCHEMES = [Scheme.IOB1, Scheme.IOB2, Scheme.BIOES, Scheme.BILOU, Scheme.IO, Scheme.WORD]
 
@@ -56,6 +56,24 @@ def test_neighbours_and_their_order_do_not_matter(scheme: Scheme) -> None:
         part = slice(offsets[place], offsets[place + 1])
         alone = best_valid_tags(scores[part], offsets_of([int(lengths[place])]), labels)
         assert np.array_equal(alone, together[part])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("sharpness", [0.5, 3.0, 12.0])
+def test_long_sentences_are_cut_where_it_changes_nothing(
+    scheme: Scheme, sharpness: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = LabelMap.from_types(["a", "b", "c"], scheme)
+    rng = np.random.default_rng(7)
+    offsets = offsets_of(rng.integers(1, 60, size=60))
+    logits = rng.normal(size=(int(offsets[-1]), len(labels))) * sharpness
+    logits[:, 0] += sharpness  # most words are O
+    scores = (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32)
+    found = {}
+    for least in (2, 10_000):
+        monkeypatch.setattr(viterbi, "LONG", least)
+        found[least] = best_valid_tags(scores, offsets, labels).tolist()
+    assert found[2] == found[10_000]
 
 
 def test_a_valid_argmax_is_kept() -> None:
