@@ -139,14 +139,14 @@ def test_a_late_line_is_an_error_of_its_own(tiny):
 
 
 def test_a_line_that_fails_is_an_error_of_its_own(service, monkeypatch):
-    result_of = stream.result_of
+    dump_line = stream.dump_line
 
-    def fail(answer):
+    async def fail(head, answer):
         if answer.words == 2:
             raise ZeroDivisionError("secret")
-        return result_of(answer)
+        return await dump_line(head, answer)
 
-    monkeypatch.setattr(stream, "result_of", fail)
+    monkeypatch.setattr(stream, "dump_line", fail)
     found = service.stream('{"text": "a"}\n{"text": "a b"}\n{"text": "a"}')
     assert [line.get("error", {}).get("code") for line in found] == [None, "failed", None]
     assert "secret" not in f"{found}{service.log()}"

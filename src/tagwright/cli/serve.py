@@ -49,6 +49,12 @@ def serve_command(
     max_body: Annotated[
         int, typer.Option("--max-body", metavar="BYTES", help="Of a request, or of a line in a stream.")
     ] = _DEFAULT.max_body,
+    max_held: Annotated[
+        int,
+        typer.Option(
+            "--max-held", metavar="BYTES", help="Of all bodies that are not answered and answers not yet sent."
+        ),
+    ] = _DEFAULT.max_held,
     max_texts: Annotated[
         int, typer.Option("--max-texts", metavar="N", help="Texts in a request.")
     ] = _DEFAULT.max_texts,
@@ -81,6 +87,7 @@ def serve_command(
 
     settings = Settings(
         max_body=max_body,
+        max_held=max_held,
         max_texts=max_texts,
         max_words=max_words,
         max_queue=max_queue,

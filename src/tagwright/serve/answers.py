@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.types import Scope, Send
 
+from tagwright.records import Entity
 from tagwright.serve.ask import Answer
 from tagwright.serve.exchange import exchange_of
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.security import ANSWER_HEADERS
 
-__all__ = ["dump", "dump_answers", "error_of", "refuse", "result_of", "send_body", "send_json"]
+__all__ = [
+    "dump",
+    "dump_answers",
+    "dump_line",
+    "error_of",
+    "refuse",
+    "result_of",
+    "send_body",
+    "send_json",
+    "send_parts",
+]
 
 _SLICE = 64 << 10
-_BREATH = 512  # entities that are written between two looks at other requests
+_BREATH = 512  # entities and words that are written between two looks at other requests
 
 _encode = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
@@ -35,21 +47,7 @@ def dump(value: Any) -> bytes:
 
 def result_of(answer: Answer) -> dict[str, Any]:
     """Return what is said of one text, as plain values; scores with four decimals."""
-    result: dict[str, Any] = {
-        "entities": [
-            {
-                "label": entity.label,
-                "start": entity.start,
-                "end": entity.end,
-                "word_start": entity.word_start,
-                "word_end": entity.word_end,
-                "text": entity.text,
-                "score": round(entity.score, 4),
-            }
-            for entity in answer.entities
-        ],
-        "words": answer.words,
-    }
+    result: dict[str, Any] = {"entities": _plain(answer.entities), "words": answer.words}
     if answer.lost_words:
         result["lost_words"] = answer.lost_words
     if answer.tokens is not None:
@@ -58,18 +56,81 @@ def result_of(answer: Answer) -> dict[str, Any]:
     return result
 
 
-async def dump_answers(model: str, answers: Sequence[Answer]) -> bytes:
-    """Write the answer to a request; a long one lets other requests have their turn in between."""
-    if sum(len(answer.entities) for answer in answers) <= _BREATH:
-        return dump({"model": model, "results": [result_of(answer) for answer in answers]})
-    parts, written = [], 0
-    for answer in answers:
-        parts.append(dump(result_of(answer)))
-        written += len(answer.entities)
-        if written > _BREATH:
-            written = 0
+def _plain(entities: Sequence[Entity]) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": entity.label,
+            "start": entity.start,
+            "end": entity.end,
+            "word_start": entity.word_start,
+            "word_end": entity.word_end,
+            "text": entity.text,
+            "score": round(entity.score, 4),
+        }
+        for entity in entities
+    ]
+
+
+async def dump_answers(model: str, answers: list[Answer]) -> deque[bytes]:
+    """Write the answer to a request, in parts; a long one lets other requests have their turn in between.
+
+    Args:
+        model: its name.
+        answers: one a text; they are taken out as they are written.
+    """
+    if sum(map(_length, answers)) <= _BREATH:
+        return deque((dump({"model": model, "results": [result_of(answer) for answer in answers]}),))
+    parts: deque[bytes] = deque()
+    chunk = bytearray(b'{"model":' + dump(model) + b',"results":[')
+    answers.reverse()
+    while answers:
+        for piece in _pieces(answers.pop()):
+            chunk += piece
+            if len(chunk) >= _SLICE:
+                parts.append(bytes(chunk))
+                chunk.clear()
+                await asyncio.sleep(0)
+        if answers:
+            chunk += b","
+    parts.append(bytes(chunk + b"]}"))
+    return parts
+
+
+async def dump_line(head: Mapping[str, Any], answer: Answer) -> bytes:
+    """Write what is said of one text behind what is said of its line; see `dump_answers`."""
+    if _length(answer) <= _BREATH:
+        return dump({**head, **result_of(answer)})
+    line = bytearray(dump(head))
+    line[-1:] = b","
+    for number, piece in enumerate(_pieces(answer)):
+        line += piece if number else piece[1:]
+        if number % 8 == 7:
             await asyncio.sleep(0)
-    return b'{"model":' + dump(model) + b',"results":[' + b",".join(parts) + b"]}"
+    return bytes(line)
+
+
+def _length(answer: Answer) -> int:
+    return len(answer.entities) + len(answer.tokens or ())
+
+
+def _pieces(answer: Answer) -> Iterator[bytes]:
+    """Write a result as `result_of` would have it, in pieces."""
+    if _length(answer) <= _BREATH:
+        yield dump(result_of(answer))
+        return
+    yield b'{"entities":['
+    for start in range(0, len(answer.entities), _BREATH):
+        yield b"," * bool(start) + dump(_plain(answer.entities[start : start + _BREATH]))[1:-1]
+    yield b'],"words":%d' % answer.words
+    if answer.lost_words:
+        yield b',"lost_words":%d' % answer.lost_words
+    if answer.tokens is not None:
+        for key, values in ((b"tokens", answer.tokens), (b"tags", answer.tags or ())):
+            yield b',"%s":[' % key
+            for start in range(0, len(values), _BREATH):
+                yield b"," * bool(start) + dump(values[start : start + _BREATH])[1:-1]
+            yield b"]"
+    yield b"}"
 
 
 def error_of(refusal: RefusalError) -> dict[str, Any]:
@@ -134,3 +195,23 @@ async def send_body(
             )
         body = body[(len(body) - 1) // _SLICE * _SLICE :]
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_parts(send: Send, parts: deque[bytes], sent: Callable[[int], None]) -> None:
+    """Send a long JSON body, which is let go of as it is sent: as fast as the caller reads it.
+
+    Args:
+        send: of the request.
+        parts: of the body; they are taken out.
+        sent: told how many bytes are gone, part by part.
+    """
+    start = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(sum(map(len, parts))).encode()),
+        *ANSWER_HEADERS,
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": start})
+    while parts:
+        part = parts.popleft()
+        await send({"type": "http.response.body", "body": part, "more_body": bool(parts)})
+        sent(len(part))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import Receive, Scope
 
+from tagwright.serve.budget import Share
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.settings import Settings
 
@@ -63,23 +64,33 @@ def _unsupported(what: str) -> RefusalError:
     )
 
 
-async def read_body(scope: Scope, receive: Receive, settings: Settings) -> bytes:
+async def read_body(scope: Scope, receive: Receive, settings: Settings, share: Share) -> bytes:
     """Read a whole body.
 
+    Args:
+        scope: of the request.
+        receive: of the request.
+        settings: the limits.
+        share: what holds its bytes: all of them at once where its length is known, or else as they come.
+
     Raises:
-        RefusalError: 413, it is longer than `settings.max_body`; 408, it does not arrive.
+        RefusalError: 413, it is longer than `settings.max_body`; 503, it does not fit; 408, it does not arrive.
         GoneError: the caller hung up.
     """
     limit = settings.max_body
     for name, value in scope["headers"]:
-        if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > limit):
-            raise too_large(limit)
+        if name == b"content-length":
+            if not value.isdigit() or len(value) > 18 or (length := int(value)) > limit:
+                raise too_large(limit)
+            share.take(length)
     read: list[bytes] = []
     size = 0
     async for piece in pieces(receive, settings):
         size += len(piece)
         if size > limit:
             raise too_large(limit)
+        if size > share.size:
+            share.take(size - share.size)
         read.append(piece)
     return read[0] if len(read) == 1 else b"".join(read)
 

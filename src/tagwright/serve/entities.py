@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from tagwright.serve.answers import dump_answers, send_json
+from tagwright.serve.answers import dump_answers, send_json, send_parts
 from tagwright.serve.bodies import JSON, GoneError, media_type, read_body
-from tagwright.serve.exchange import exchange_of
+from tagwright.serve.budget import LONG, Share, weight_of
+from tagwright.serve.exchange import Exchange, exchange_of
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.requests import CONTENTS, OPTIONS, ask_of, check_keys, parse_json, parse_query
 from tagwright.serve.service import Service
@@ -48,9 +50,45 @@ class Entities:
         if kind != JSON:
             await Stream(service, exchange, options).answer(receive, send)
             return
-        body = await read_body(scope, receive, service.settings)
-        exchange.bytes = len(body)
+        share = Share(service.budget)
+        try:
+            body = [await read_body(scope, receive, service.settings, share)]
+            exchange.bytes = len(body[0])
+            work = self._answer(body, options, exchange, share)
+            parts = await _awaited(work, receive, service.settings.timeout)
+            if len(parts) == 1:
+                await send_json(send, parts[0])
+            else:
+                await send_parts(send, parts, lambda size: share.answer(-size))
+        except RefusalError as error:
+            error.__traceback__ = error.__context__ = (
+                None  # they hold the body, and the caller may read slowly
+            )
+            raise
+        finally:
+            share.free()
+
+    async def _answer(
+        self, body: list[bytes], options: dict[str, Any], exchange: Exchange, share: Share
+    ) -> deque[bytes]:
+        """Return the answer to a body, which is taken out of its list so that nothing holds it."""
+        size = len(body[0])
+        if size > LONG:
+            async with self._service.budget.turn(size):
+                parts = await self._worked(body.pop(), options, exchange)
+        else:
+            if (weight := weight_of(body[0])) > share.size:
+                share.take(weight - share.size)
+            parts = await self._worked(body.pop(), options, exchange)
+        if len(parts) > 1:
+            share.keep(0)
+            share.answer(sum(map(len, parts)))
+        return parts
+
+    async def _worked(self, body: bytes, options: dict[str, Any], exchange: Exchange) -> deque[bytes]:
+        service = self._service
         values = parse_json(body)
+        del body
         check_keys(values, _KEYS)
         for key in OPTIONS:
             if values.get(key) is not None:  # the query speaks where the body does not
@@ -58,17 +96,20 @@ class Entities:
         served = service.find(options.get("model"))
         exchange.model = served.name
         ask = ask_of(values, options, served.bundle.types, service.settings)
+        several = "texts" in values
+        del values
         exchange.texts = len(ask)
         if service.settings.log_texts:
             exchange.asked = ask.texts if ask.texts is not None else ask.words
         try:
-            answers = await _awaited(served.engine.answer(ask), receive, service.settings.timeout)
+            answers = await served.engine.answer(ask)
         except RefusalError as error:
-            if error.place == "texts[0]" and "texts" not in values:
+            if error.place == "texts[0]" and not several:
                 error.place = "text"
             raise
+        del ask
         exchange.words = sum(answer.words for answer in answers)
-        await send_json(send, await dump_answers(served.name, answers))
+        return await dump_answers(served.name, answers)
 
 
 async def _awaited(work: Coroutine[Any, Any, _T], receive: Receive, seconds: float) -> _T:

@@ -46,6 +46,11 @@ class Metrics:
         self._in_progress = Gauge(
             "tagwright_http_requests_in_progress", "Requests being answered.", registry=registry
         )
+        self._held = Gauge(
+            "tagwright_held_bytes",
+            "Bodies that are not answered yet, and long answers that are not sent yet.",
+            registry=registry,
+        )
         self._queue = Gauge(
             "tagwright_queue_requests",
             "Requests that are taken and not answered.",
@@ -73,6 +78,10 @@ class Metrics:
     def watch_requests(self, count: Callable[[], int]) -> None:
         """Read the number of requests being answered from `count`."""
         self._in_progress.set_function(count)
+
+    def watch_held(self, count: Callable[[], int]) -> None:
+        """Read the number of bytes that are held from `count`."""
+        self._held.set_function(count)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count an answered request."""

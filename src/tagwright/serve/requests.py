@@ -22,6 +22,9 @@ CONTENTS = ("text", "texts", "words")
 OPTIONS = ("model", "min_score", "types", "on_overflow", "tokens")
 OVERFLOWS = ("window", "error", "truncate")
 
+LONGEST_WORD = 32_768
+"""Characters of a word; cutting a word into pieces takes hundreds of times its own memory."""
+
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 _NAMES = {str: "a string", list: "a list", dict: "an object", bool: "true or false", type(None): "null"}
 
@@ -139,8 +142,12 @@ def ask_of(
     words: tuple[tuple[str, ...], ...] | None = None
     if key == "text":
         texts = (_checked(value, str, "text"),)
+        _check_blanks(value, "text")
     elif key == "texts":
         texts = tuple(_strings(_several(value, "texts", settings), "texts"))
+        for place, text in enumerate(texts):
+            if len(text) > LONGEST_WORD:
+                _check_blanks(text, f"texts[{place}]")
     else:
         words = tuple(_sentence(each, f"words[{n}]") for n, each in enumerate(_several(value, key, settings)))
     return Ask(texts, words, **_options(options, types))
@@ -183,7 +190,24 @@ def _several(value: Any, place: str, settings: Settings) -> list[Any]:
 
 
 def _sentence(value: Any, place: str) -> tuple[str, ...]:
-    return tuple(_strings(_checked(value, list, place), place))
+    words = tuple(_strings(_checked(value, list, place), place))
+    if max(map(len, words), default=0) > LONGEST_WORD:
+        position = next(position for position, word in enumerate(words) if len(word) > LONGEST_WORD)
+        raise _endless(f"{place}[{position}]")
+    return words
+
+
+def _check_blanks(text: str, place: str) -> None:
+    """Refuse a text with a word of twice the longest, and perhaps of less; looks at its blocks, for speed."""
+    for start in range(0, len(text) - LONGEST_WORD + 1, LONGEST_WORD):
+        block = text[start : start + LONGEST_WORD]
+        if block.split(None, 1) == [block]:
+            raise _endless(place)
+
+
+def _endless(place: str) -> RefusalError:
+    what = f"{place} has {LONGEST_WORD:,} characters and more without a blank; put blanks between the words."
+    return invalid(what, place, code="word_too_long")
 
 
 def _strings(values: list[Any], place: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from tagwright.errors import RunError, TagwrightError
 from tagwright.predict.tagger import Tagger
 from tagwright.serve.ask import Ask
+from tagwright.serve.budget import Budget
 from tagwright.serve.engine import Engine
 from tagwright.serve.logs import JsonLog, describe
 from tagwright.serve.metrics import Metrics
@@ -77,6 +78,7 @@ class Service:
         settings: its limits.
         log: where it says what it does.
         metrics: its counters.
+        budget: what it holds for its callers.
         models: what it serves; the first is asked when none is named.
         types: those that any of them knows.
         stopping: it was told to stop, and takes nothing any more.
@@ -89,6 +91,8 @@ class Service:
         self.settings = settings
         self.log = log or JsonLog()
         self.metrics = Metrics()
+        self.budget = Budget(settings.max_held, settings.max_body, settings.max_queue)
+        self.metrics.watch_held(lambda: self.budget.held)
         self.models = [Served(bundle) for bundle in bundles]
         self.stopping = False
         self.failure: Exception | None = None

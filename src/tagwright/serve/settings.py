@@ -24,6 +24,9 @@ class Settings:
     max_body: int = 4 << 20
     """Bytes of a request's body; of one line, in a stream."""
 
+    max_held: int = 64 << 20
+    """Bytes of bodies that are not answered yet, and of answers that are not sent yet, in all the process holds."""
+
     max_texts: int = 1024
     """Texts in a request."""
 
@@ -72,6 +75,11 @@ class Settings:
             least = 0 if each.name in ("max_wait", "grace") else 1 if isinstance(value, int) else 1e-3
             if not isfinite(value) or value < least:
                 raise InputError(f"{each.name} is {value}", mend=f"give at least {least}")
+        if self.max_held < self.max_body:
+            raise InputError(
+                f"max_held is {self.max_held}, and a body may have {self.max_body} bytes",
+                mend=f"give at least {self.max_body}, or lower max_body",
+            )
         for origin in self.origins:
             if origin != "*" and not _ORIGIN.fullmatch(origin):
                 raise InputError(f"{origin!r} is no origin", mend="name one as in https://page.example:8443")

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Send
 
-from tagwright.serve.answers import dump, error_of, result_of
-from tagwright.serve.ask import Answer, Ask
+from tagwright.serve.answers import dump, dump_line, error_of
+from tagwright.serve.ask import Ask
 from tagwright.serve.bodies import LINES, GoneError, pieces
+from tagwright.serve.budget import LONG, SMALL, Share, full, weight_of
 from tagwright.serve.exchange import Exchange
 from tagwright.serve.refusal import RefusalError
 from tagwright.serve.requests import ask_of, check_keys, invalid, parse_json
@@ -31,7 +32,8 @@ class Stream:
     """Answers one stream: each line by a line, in order, as they are ready.
 
     A bad line is answered by an error and the next ones go on. As many lines are worked on at once as `WINDOW`
-    says and their bytes fit `settings.max_body`; further ones are not read meanwhile.
+    says, their bytes fit `settings.max_body` and the service's budget has room; further ones are not read meanwhile.
+    One line may always be worked on, whatever others hold.
 
     Args:
         service: what answers.
@@ -54,8 +56,11 @@ class Stream:
         self._engine = self._served.engine
         self._works: asyncio.Queue[_Work | None] = asyncio.Queue(WINDOW)
         self._begun: set[asyncio.Task[bytes]] = set()
+        self._budget = service.budget
+        self._share = Share(service.budget)
         self._held = 0
         self._room = asyncio.Event()
+        self._arrived = 0  # bytes of an unfinished long line that the budget counts
 
     async def answer(self, receive: Receive, send: Send) -> None:
         """Answer the stream.
@@ -75,6 +80,7 @@ class Stream:
         finally:
             await _ended([reader, writer])
             await _ended(self._begun)
+            self._share.free()
         await send({"type": "http.response.body", "body": b""})
 
     async def _read(self, receive: Receive) -> None:
@@ -83,11 +89,10 @@ class Stream:
         try:
             async for raw in self._lines(receive):
                 number += 1
-                if raw is not None and not raw.strip():
+                if isinstance(raw, bytes) and not raw.strip():
                     continue
                 self._service.check_open()
-                await self._wait_for_room(len(raw or b""))
-                await self._begin(self._line(number, raw), len(raw or b""))
+                await self._take(number, raw)
         except RefusalError as refusal:
             number += refusal.code == "body_timeout"  # in the midst of the next line
             await self._begin(_said(dump({"line": number, "error": error_of(refusal)}) + b"\n"))
@@ -98,57 +103,118 @@ class Stream:
             pass
         raise GoneError
 
-    async def _wait_for_room(self, size: int) -> None:
+    async def _take(self, number: int, raw: bytes | RefusalError) -> None:
+        """Begin the work of a line once there is room for it; a stream that has no other in work needs none."""
+        if isinstance(raw, RefusalError):
+            self._forget()
+            await self._begin(_said(dump({"line": number, "error": error_of(raw)}) + b"\n"))
+            return
+        size, weight = len(raw), weight_of(raw)
         while self._held and self._held + size > self._settings.max_body:
             self._room.clear()
             await self._room.wait()
+        while not (fits := self._budget.fits(weight - self._arrived, weight)) and self._held:
+            await self._budget.room()
+        self._share.keep(self._share.size + weight - self._arrived)
+        self._arrived = 0
+        await self._begin(self._line(number, raw, in_turn=size > LONG or not fits), size, weight)
 
-    async def _begin(self, work: Coroutine[Any, Any, bytes], size: int = 0) -> None:
+    async def _begin(self, work: Coroutine[Any, Any, bytes], size: int = 0, weight: int = 0) -> None:
         self._held += size
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._counted(work, weight))
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
         await self._works.put(_Work(task, size))
 
-    async def _lines(self, receive: Receive) -> AsyncIterator[bytes | None]:
-        """Give the lines of the body without their ends; None stands for one that is too long."""
-        limit = self._settings.max_body
+    async def _counted(self, work: Coroutine[Any, Any, bytes], weight: int) -> bytes:
+        """Count the answer in place of the line."""
+        said = await work
+        self._share.answer(len(said))
+        self._share.keep(self._share.size - weight)
+        return said
+
+    async def _lines(self, receive: Receive) -> AsyncIterator[bytes | RefusalError]:
+        """Give the lines of the body without their ends; a refusal stands for one that cannot be taken."""
         rest = bytearray()
-        skipping = False
+        refused: RefusalError | None = None
         async for piece in pieces(receive, self._settings, least=1):
             self._exchange.bytes = (self._exchange.bytes or 0) + len(piece)
             *ended, tail = piece.split(b"\n")
             for part in ended:
                 rest += part
-                yield None if skipping or len(rest) > limit else bytes(rest)
+                refused = refused or self._too_long(rest)
+                line = bytes(rest) if refused is None else b""
                 rest.clear()
-                skipping = False
+                yield refused or line
+                refused = None
             rest += tail
-            if len(rest) > limit:
-                skipping = True
+            refused = refused or self._too_long(rest) or await self._arrive(len(rest))
+            if refused is not None:
                 rest.clear()
-        if rest or skipping:
-            yield None if skipping else bytes(rest)
+                self._forget()
+        if rest or refused:
+            yield refused or bytes(rest)
 
-    async def _line(self, number: int, raw: bytes | None) -> bytes:
+    def _too_long(self, line: bytearray) -> RefusalError | None:
+        if len(line) <= self._settings.max_body:
+            return None
+        what = f"The line is longer than {self._settings.max_body:,} bytes; split its text."
+        return RefusalError(413, "line_too_long", what)
+
+    async def _arrive(self, size: int) -> RefusalError | None:
+        """Count the bytes of an unfinished line, unless it is short; wait for room, but not for ever."""
+        more = size - self._arrived
+        if size < SMALL or not more:
+            return None
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                while not self._budget.fits(more, size):
+                    await self._budget.room()
+        except TimeoutError:
+            return full("There was no room for so long a line; send it again later.")
+        self._share.keep(self._share.size + more)
+        self._arrived = size
+        return None
+
+    def _forget(self) -> None:
+        self._share.keep(self._share.size - self._arrived)
+        self._arrived = 0
+
+    async def _line(self, number: int, raw: bytes, *, in_turn: bool) -> bytes:
         """Return the answer to a line."""
         head: dict[str, Any] = {"line": number}
+        seconds = self._settings.timeout
         try:
-            [answer] = await self._answered(self._ask(raw, head))
-            said = dump({**head, **result_of(answer)})
+            async with asyncio.timeout(seconds):
+                if not in_turn:
+                    return await self._answer(raw, head)
+                async with self._budget.turn(len(raw), patient=True):
+                    return await self._answer(raw, head)
         except RefusalError as refusal:
             return dump({**head, "error": _of_one(error_of(refusal))}) + b"\n"
+        except TimeoutError:
+            what = f"The answer took longer than {seconds:g} seconds; send fewer lines at once, or try again later."
+            return dump({**head, "error": error_of(RefusalError(504, "timeout", what))}) + b"\n"
         except Exception as error:
             self._service.tell_failure(error, self._exchange.request_id)
             return dump({**head, "error": error_of(failed())}) + b"\n"
+
+    async def _answer(self, raw: bytes, head: dict[str, Any]) -> bytes:
+        ask = self._ask(raw, head)
+        while True:
+            try:
+                [answer] = await self._engine.answer(ask)
+                break
+            except RefusalError as refusal:  # where the engine's queue is full, wait for a place in it
+                if refusal.code != "queue_full":
+                    raise
+            await asyncio.sleep(_PAUSE)
+        said = await dump_line(head, answer)
         self._exchange.words = (self._exchange.words or 0) + answer.words
         return said + b"\n"
 
-    def _ask(self, raw: bytes | None, head: dict[str, Any]) -> Ask:
+    def _ask(self, raw: bytes, head: dict[str, Any]) -> Ask:
         """Read a line; its `id` goes into the head of its answer."""
-        if raw is None:
-            what = f"The line is longer than {self._settings.max_body:,} bytes; split its text."
-            raise RefusalError(413, "line_too_long", what)
         values = parse_json(raw)
         if (name := values.get("id")) is not None:
             if type(name) not in (str, int):
@@ -163,22 +229,6 @@ class Stream:
             asked = {"asked": [values.get("text") if words is None else words], "bytes": len(raw)}
             self._service.log.write("info", "line", request_id=self._exchange.request_id, **head, **asked)
         return ask
-
-    async def _answered(self, ask: Ask) -> list[Answer]:
-        """Wait for the answer to a line; while the engine's queue is full, for a place in it."""
-        seconds = self._settings.timeout
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    try:
-                        return await self._engine.answer(ask)
-                    except RefusalError as refusal:
-                        if refusal.code != "queue_full":
-                            raise
-                    await asyncio.sleep(_PAUSE)
-        except TimeoutError:
-            what = f"The answer took longer than {seconds:g} seconds; send fewer lines at once, or try again later."
-            raise RefusalError(504, "timeout", what) from None
 
     async def _write(self, send: Send) -> None:
         """Send the answers in the order of the lines; those that are ready together, together."""
@@ -198,7 +248,10 @@ class Stream:
                 else:
                     later = following
             self._room.set()
+            size = len(chunk)
             await send({"type": "http.response.body", "body": bytes(chunk), "more_body": True})
+            del chunk
+            self._share.answer(-size)
             work = None if ended else later or await self._works.get()
 
 
