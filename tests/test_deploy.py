@@ -35,6 +35,7 @@ import httpx
 
 from tagwright.serve.metrics import Metrics
 from tagwright.serve.protocol import MAX_HEAD
+from tagwright.serve.requests import LONGEST_WORD
 from tagwright.serve.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -212,6 +213,7 @@ class TestPage:
         rows = dict(re.findall(r"^\| `--([a-z-]+)` \| ([^|]+) \|", PAGE, re.MULTILINE))
         told = {
             "max-body": f"{LIMITS.max_body >> 20} MiB",
+            "max-held": f"{LIMITS.max_held >> 20} MiB",
             "max-texts": f"{LIMITS.max_texts:,}",
             "max-words": f"{LIMITS.max_words:,}",
             "max-queue": f"{LIMITS.max_queue:,}",
@@ -220,6 +222,7 @@ class TestPage:
         }
         assert rows == told
         assert f"| head and body | {LIMITS.head_timeout:g} s |" in PAGE
+        assert f"| a word | {LONGEST_WORD:,} characters |" in PAGE
         assert f"({LIMITS.max_body:,} bytes)" in PAGE
         assert f"service's {LIMITS.keep_alive:g} s" in PAGE
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tagwright.errors import InputError
 from tagwright.model.bundle import BundleMeta, held_for, read_meta
-from tagwright.predict.runtimes import PRECISIONS, RUNTIMES
+from tagwright.predict.runtimes import PRECISIONS, RUNTIMES, check_suits
 from tagwright.predict.tagger import Tagger
 
 __all__ = ["Bundle", "describe_model", "read_bundles"]
@@ -54,13 +54,15 @@ class Bundle:
             precision: see `Tagger.load`.
 
         Raises:
-            InputError: the folder is no bundle, or the name, the runtime or the precision is none.
+            InputError: the folder is no bundle, the name, the runtime or the precision is none, or the bundle was not
+                made for them.
         """
         _check_known("runtime", runtime, RUNTIMES)
         _check_known("precision", precision, PRECISIONS)
         named = _NAMED.fullmatch(str(spec)) if not Path(spec).exists() else None
         folder = Path(named[2]) if named else Path(spec)
         meta = read_meta(folder)
+        check_suits(folder, meta, runtime, precision)
         name = named[1] if named else folder.resolve().name
         if not _NAME.fullmatch(name):
             raise InputError(

@@ -61,7 +61,7 @@ _MEANINGS = {
     415: "The body is neither JSON nor JSON lines, is not UTF-8, or is packed.",
     422: "The request says something wrong; `place` says where.",
     500: "The service failed.",
-    503: "The queue is full, a model is being loaded, or the service is stopping.",
+    503: "The queue or the memory for requests is full, a model is being loaded, or the service is stopping.",
     504: "The answer took too long.",
 }
 

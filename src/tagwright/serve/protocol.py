@@ -25,7 +25,7 @@ MAX_AHEAD = 64
 
 # The rest of a refused body is read and thrown away for so many seconds and bytes, so that the refusal arrives.
 _DRAIN = 2.0
-_DRAIN_BYTES = 1 << 20
+_DRAIN_BYTES = 8 << 20
 
 
 def protocol_for(settings: Settings, count: Callable[[int], None]) -> type[asyncio.Protocol]:

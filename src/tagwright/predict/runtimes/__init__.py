@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tagwright.errors import InputError, require
 from tagwright.model.bundle import BundleMeta, held_for, read_meta
 
-__all__ = ["PRECISIONS", "RUNTIMES", "Runtime", "load_runtime"]
+__all__ = ["PRECISIONS", "RUNTIMES", "Runtime", "check_suits", "load_runtime"]
 
 RUNTIMES = ("torch", "onnx", "openvino")
 PRECISIONS = ("fp32", "bf16", "int8")
@@ -79,10 +79,9 @@ def load_runtime(
         )
     if meta is None:
         meta = read_meta(path)
-    held = held_for(path, meta)
+    check_suits(path, meta, runtime, precision)
     if runtime == "auto":
-        runtime = held
-    _check_suits(path, meta, held, runtime, precision)
+        runtime = held_for(path, meta)
     if runtime == "onnx":
         from tagwright.predict.runtimes.onnx import OnnxRuntime
 
@@ -97,8 +96,21 @@ def load_runtime(
     return TorchRuntime.load(path, precision=precision, device=device)
 
 
-def _check_suits(path: str | Path, meta: BundleMeta, held: str, runtime: str, precision: str) -> None:
-    """Refuse a runtime or a precision that the bundle was not made for, before anything is imported."""
+def check_suits(path: str | Path, meta: BundleMeta, runtime: str, precision: str) -> None:
+    """Refuse a runtime or a precision that the bundle was not made for, before anything is imported.
+
+    Args:
+        path: the bundle.
+        meta: what it says of itself.
+        runtime: one of `RUNTIMES`, or `auto`.
+        precision: one of `PRECISIONS`, or `auto`.
+
+    Raises:
+        InputError: the bundle was not made for them.
+    """
+    held = held_for(path, meta)
+    if runtime == "auto":
+        runtime = held
     made_in = meta.export.get("precision", "fp32")
     readable = {"torch": ("torch",), "onnx": ("onnx", "openvino"), "openvino": ("openvino",)}[held]
     if runtime not in readable or (held != runtime and made_in == "int8"):
