@@ -233,3 +233,10 @@ def test_an_unknown_runtime_or_precision_is_refused(tiny):
         create_app([tiny], runtime="abacus")
     with pytest.raises(InputError, match="no precision 'fp1'"):
         create_app([tiny], precision="fp1")
+
+
+def test_a_runtime_or_a_precision_that_the_bundle_was_not_made_for_is_refused(tiny):
+    with pytest.raises(InputError, match="holds weights, which run on torch, not on onnx"):
+        create_app([tiny], runtime="onnx")
+    with pytest.raises(InputError, match="torch does not compute a bundle with weights in int8"):
+        create_app([tiny], precision="int8")

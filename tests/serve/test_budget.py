@@ -217,6 +217,7 @@ def test_a_long_line_that_finds_no_room_is_an_error_of_its_own(start):
     with service.connect() as connection, connection.makefile("rb") as file:
         connection.sendall(head(kind=LINES, Transfer_Encoding="chunked", Connection="close"))
         connection.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+        wait_for(lambda: service.service.budget._streams)  # it waits for room
         rest = b'"}\n{"text": "a"}\n'
         connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(rest), rest))
         while file.readline() != b"\r\n":

@@ -72,6 +72,15 @@ def test_a_body_without_a_length_is_not_read_to_its_end(start):
     assert len(sent) == 11
 
 
+@pytest.mark.parametrize("size", [1_000_000, 7_000_000])
+def test_who_sends_all_of_a_body_that_is_too_long_sees_why(start, size):
+    service = start(sockets=True, max_body=1000)
+    for _ in range(3):
+        with service.connect() as connection:
+            connection.sendall(post(b" " * size))
+            assert Response(connection).status == 413
+
+
 @pytest.mark.parametrize("length", ["1001", "9" * 30])
 def test_a_length_beyond_the_limit_is_refused_before_the_body_is_read(start, length):
     service = start(sockets=True, max_body=1000)

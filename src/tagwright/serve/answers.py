@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -71,7 +70,7 @@ def _plain(entities: Sequence[Entity]) -> list[dict[str, Any]]:
     ]
 
 
-async def dump_answers(model: str, answers: list[Answer]) -> deque[bytes]:
+async def dump_answers(model: str, answers: list[Answer]) -> list[bytes]:
     """Write the answer to a request, in parts; a long one lets other requests have their turn in between.
 
     Args:
@@ -79,8 +78,8 @@ async def dump_answers(model: str, answers: list[Answer]) -> deque[bytes]:
         answers: one a text; they are taken out as they are written.
     """
     if sum(map(_length, answers)) <= _BREATH:
-        return deque((dump({"model": model, "results": [result_of(answer) for answer in answers]}),))
-    parts: deque[bytes] = deque()
+        return [dump({"model": model, "results": [result_of(answer) for answer in answers]})]
+    parts: list[bytes] = []
     chunk = bytearray(b'{"model":' + dump(model) + b',"results":[')
     answers.reverse()
     while answers:
@@ -197,7 +196,7 @@ async def send_body(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_parts(send: Send, parts: deque[bytes], sent: Callable[[int], None]) -> None:
+async def send_parts(send: Send, parts: list[bytes], sent: Callable[[int], None]) -> None:
     """Send a long JSON body, which is let go of as it is sent: as fast as the caller reads it.
 
     Args:
@@ -211,7 +210,8 @@ async def send_parts(send: Send, parts: deque[bytes], sent: Callable[[int], None
         *ANSWER_HEADERS,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": start})
+    parts.reverse()
     while parts:
-        part = parts.popleft()
+        part = parts.pop()
         await send({"type": "http.response.body", "body": part, "more_body": bool(parts)})
         sent(len(part))

@@ -198,7 +198,8 @@ class Share:
         if self._answer:
             self.answer(-self._answer)
         if self.size:
-            self.keep(0)
+            self._budget.hold(-self.size)
+            self.size = 0
 
 
 def full(message: str) -> RefusalError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -52,40 +51,34 @@ class Entities:
             return
         share = Share(service.budget)
         try:
-            body = [await read_body(scope, receive, service.settings, share)]
-            exchange.bytes = len(body[0])
-            work = self._answer(body, options, exchange, share)
+            body = await read_body(scope, receive, service.settings, share)
+            size = exchange.bytes = len(body)
+            if size > LONG:
+                work = self._in_turn([body], options, exchange)
+            else:
+                if (weight := weight_of(body)) > share.size:
+                    share.take(weight - share.size)
+                work = self._answer(body, options, exchange)
+            del body
             parts = await _awaited(work, receive, service.settings.timeout)
             if len(parts) == 1:
                 await send_json(send, parts[0])
             else:
+                share.answer(sum(map(len, parts)))
+                share.keep(0)
                 await send_parts(send, parts, lambda size: share.answer(-size))
         except RefusalError as error:
-            error.__traceback__ = error.__context__ = (
-                None  # they hold the body, and the caller may read slowly
-            )
+            error.__traceback__ = error.__context__ = None  # they hold the body
             raise
         finally:
             share.free()
 
-    async def _answer(
-        self, body: list[bytes], options: dict[str, Any], exchange: Exchange, share: Share
-    ) -> deque[bytes]:
-        """Return the answer to a body, which is taken out of its list so that nothing holds it."""
-        size = len(body[0])
-        if size > LONG:
-            async with self._service.budget.turn(size):
-                parts = await self._worked(body.pop(), options, exchange)
-        else:
-            if (weight := weight_of(body[0])) > share.size:
-                share.take(weight - share.size)
-            parts = await self._worked(body.pop(), options, exchange)
-        if len(parts) > 1:
-            share.keep(0)
-            share.answer(sum(map(len, parts)))
-        return parts
+    async def _in_turn(self, body: list[bytes], options: dict[str, Any], exchange: Exchange) -> list[bytes]:
+        """Return the answer to a long body, which is taken out of its list so that nothing holds it further."""
+        async with self._service.budget.turn(len(body[0])):
+            return await self._answer(body.pop(), options, exchange)
 
-    async def _worked(self, body: bytes, options: dict[str, Any], exchange: Exchange) -> deque[bytes]:
+    async def _answer(self, body: bytes, options: dict[str, Any], exchange: Exchange) -> list[bytes]:
         service = self._service
         values = parse_json(body)
         del body
