@@ -46,6 +46,19 @@ def test_an_eighth_is_kept_for_small_bodies():
     assert budget.held == 0
 
 
+def test_small_bodies_have_their_part_whatever_is_not_read():
+    budget = Budget(800_000, 100_000, 10)
+    unread, large, *small = (Share(budget) for _ in range(4))
+    unread.answer(5_000_000)
+    with pytest.raises(RefusalError):
+        large.take(SMALL)
+    small[0].take(SMALL - 1)
+    with pytest.raises(RefusalError):
+        small[1].take(40_000)  # beyond the eighth
+    small[0].free()
+    small[1].take(40_000)
+
+
 def test_the_longest_body_fits_into_an_empty_budget():
     share = Share(Budget(1000, 1000, 10))
     share.take(1000)

@@ -38,6 +38,7 @@ class Budget:
     Attributes:
         most: bytes that may be held.
         held: bytes that are held.
+        small: those of small bodies, which have their part even where answers that nobody reads fill the rest.
     """
 
     def __init__(self, most: int, turns: int, queue: int) -> None:
@@ -50,7 +51,9 @@ class Budget:
         """
         self.most = most
         self.held = 0
-        self._most_large = max(turns, most - most // _KEPT)
+        self.small = 0
+        self._kept = most // _KEPT
+        self._most_large = max(turns, most - self._kept)
         self._answers = 0
         self._turns = turns
         self._queue = queue
@@ -63,7 +66,9 @@ class Budget:
 
     def fits(self, size: int, whole: int | None = None) -> bool:
         """Say whether so many bytes more may be held, of a body of `whole` bytes or of those."""
-        return self.held + size <= (self.most if (whole or size) < SMALL else self._most_large)
+        if (whole or size) < SMALL:
+            return self.held + size <= self.most or self.small + size <= self._kept
+        return self.held + size <= self._most_large
 
     def hold(self, size: int) -> None:
         """Count bytes, whether or not they fit; fewer, where negative."""
@@ -164,11 +169,12 @@ class Share:
         size: bytes.
     """
 
-    __slots__ = ("_answer", "_budget", "size")
+    __slots__ = ("_answer", "_budget", "_small", "size")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._answer = 0
+        self._small = 0
         self.size = 0
 
     def take(self, size: int) -> None:
@@ -180,11 +186,16 @@ class Share:
         budget = self._budget
         if not budget.fits(size, self.size + size):
             raise full(f"The service holds {budget.held:,} bytes for others already; try again later.")
-        self.size += size
+        self.size = whole = self.size + size
+        small = whole if whole < SMALL else 0
+        budget.small += small - self._small
+        self._small = small
         budget.hold(size)
 
     def keep(self, size: int) -> None:
         """Hold no more than so many bytes."""
+        self._budget.small -= self._small
+        self._small = 0
         self._budget.hold(size - self.size)
         self.size = size
 
@@ -198,8 +209,7 @@ class Share:
         if self._answer:
             self.answer(-self._answer)
         if self.size:
-            self._budget.hold(-self.size)
-            self.size = 0
+            self.keep(0)
 
 
 def full(message: str) -> RefusalError:

@@ -113,7 +113,7 @@ class Stream:
         while self._held and self._held + size > self._settings.max_body:
             self._room.clear()
             await self._room.wait()
-        while not (fits := self._budget.fits(weight - self._arrived, weight)) and self._held:
+        while not (fits := self._budget.fits(weight - self._arrived, max(weight, SMALL))) and self._held:
             await self._budget.room()
         self._share.keep(self._share.size + weight - self._arrived)
         self._arrived = 0
