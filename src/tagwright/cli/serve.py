@@ -52,7 +52,9 @@ def serve_command(
     max_held: Annotated[
         int,
         typer.Option(
-            "--max-held", metavar="BYTES", help="Of all bodies that are not answered and answers not yet sent."
+            "--max-held",
+            metavar="BYTES",
+            help="Of all bodies that are not answered and answers not yet sent.",
         ),
     ] = _DEFAULT.max_held,
     max_texts: Annotated[
