@@ -153,7 +153,9 @@ def test_no_such_recipe_names_those_there_are():
 
 
 def test_a_folder_is_not_a_recipe(tmp_path):
-    assert refusal(tmp_path) == f"{tmp_path}: a folder is no recipe; name a TOML file or one of default, guide"
+    assert (
+        refusal(tmp_path) == f"{tmp_path}: a folder is no recipe; name a TOML file or one of default, guide"
+    )
 
 
 texts = st.text(max_size=30)
