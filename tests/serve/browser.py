@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import socket
 import threading
 import urllib.request
@@ -15,30 +14,22 @@ from typing import Any, NamedTuple
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytest.importorskip("fastapi", reason="fastapi is not installed")
 
 from tagwright.serve.app import create_app  # noqa: E402
 from tagwright.serve.logs import JsonLog  # noqa: E402
 from tagwright.serve.settings import Settings  # noqa: E402
+from tests import chromium  # noqa: E402
 from tests.models import tiny_bundle  # noqa: E402
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP = {"width": 1280, "height": 900}
+DESKTOP = chromium.DESKTOP
 PHONE = {"width": 360, "height": 640}
 PATIENCE = 15_000
 """Milliseconds after which what was waited for will not come."""
 
-expect = playwright.expect
+browser = chromium.browser
+expect = chromium.playwright.expect
 
 REFUSED = "Failed to load resource"
 """What Chromium itself writes to the console when a request fails."""
@@ -79,7 +70,8 @@ class Running:
     def start(self) -> None:
         """Start, on the port that it had before, if any."""
         self._silence = os.open(os.devnull, os.O_WRONLY)
-        app = create_app(list(self.bundles), self.settings, log=JsonLog(self._silence))
+        self._log = JsonLog(self._silence)
+        app = create_app(list(self.bundles), self.settings, log=self._log)
 
         async def noted(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
@@ -110,6 +102,7 @@ class Running:
         self._server.should_exit = True
         self._thread.join(30)
         assert not self._thread.is_alive()
+        self._log.close()
         os.close(self._silence)
 
 
@@ -192,17 +185,6 @@ def entities_of(service: Running, text: str) -> list[dict[str, Any]]:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)["results"][0]["entities"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=found, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

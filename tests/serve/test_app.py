@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
+import time
 
 import pytest
 
@@ -31,6 +34,21 @@ def service(tiny, tmp_path_factory):
     )
     with running(folder_of(tiny), folder_of(f"places={other}")) as service:
         yield service
+
+
+def test_an_app_leaves_no_thread_behind_its_lifespan(tiny):
+    before = set(threading.enumerate())
+    app = create_app([tiny])
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await app.state.service.wait_ready()
+
+    asyncio.run(live())
+    end = time.monotonic() + 10
+    while left := [t for t in threading.enumerate() if t.name.startswith("tagwright") and t not in before]:
+        assert time.monotonic() < end, left
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tagwright.errors import RunError
 from tagwright.predict.runtimes import Runtime
+from tagwright.predict.runtimes.standin import StandIn
 
 __all__ = ["Stoppable", "overlap_pays", "overlapped"]
 
@@ -85,19 +86,11 @@ def _first(waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
     return item, result
 
 
-class Stoppable:
-    """A runtime that computes no more batches once it is told to stop.
-
-    Attributes:
-        name: the runtime's; and so `precision`, `device` and `batch_pieces`.
-    """
+class Stoppable(StandIn):
+    """A runtime that computes no more batches once it is told to stop."""
 
     def __init__(self, runtime: Runtime, stop: threading.Event) -> None:
-        self.name = runtime.name
-        self.precision = runtime.precision
-        self.device = runtime.device
-        self.batch_pieces = runtime.batch_pieces
-        self._runtime = runtime
+        super().__init__(runtime)
         self._stop = stop
 
     def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tagwright.predict.pipeline import overlap_pays
 from tagwright.predict.runtimes import Runtime
+from tagwright.predict.runtimes.standin import StandIn
 
 __all__ = ["TrimmedRuntime", "cuts"]
 
@@ -23,14 +24,11 @@ WIDTH_STEP = 8
 """OpenVINO makes new kernels for a shape that it has not seen, in the time of 100 pieces: there are fewer shapes so."""
 
 
-class TrimmedRuntime:
+class TrimmedRuntime(StandIn):
     """Stands in for a runtime: computes a batch in one or more calls, each padded to its own longest window.
 
     A chunk of a thousand texts falls into batches of like length; the few dozen texts of a round do not, and half of
     what would be computed is padding. Other devices than processors are better off with one call.
-
-    Attributes:
-        name: the runtime's; and so `precision`, `device` and `batch_pieces`.
     """
 
     def __init__(self, runtime: Runtime, limit: int) -> None:
@@ -40,11 +38,7 @@ class TrimmedRuntime:
             runtime: what it stands in for.
             limit: pieces in a window, at most.
         """
-        self.name = runtime.name
-        self.precision = runtime.precision
-        self.device = runtime.device
-        self.batch_pieces = runtime.batch_pieces
-        self._runtime = runtime
+        super().__init__(runtime)
         self._limit = limit
         self._whole = overlap_pays(runtime)
         self._call = CALL_UNPADDED if runtime.name == "torch" else CALL

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tagwright.errors import InputError, MissingExtraError
 from tagwright.predict.chunks import sentence_chunks
 from tagwright.predict.runtimes import Runtime
+from tagwright.predict.runtimes.standin import StandIn
 from tagwright.predict.tagger import Prepared, Tagger
 from tagwright.records import Prediction, Sentence
 from tagwright.serve.ask import Answer, Ask
@@ -26,19 +27,11 @@ __all__ = ["Counted", "Worker"]
 STAGES = ("encode", "compute", "decode")
 
 
-class Counted:
-    """A runtime whose calls are counted.
-
-    Attributes:
-        name: the runtime's; and so `precision`, `device` and `batch_pieces`.
-    """
+class Counted(StandIn):
+    """A runtime whose calls are counted."""
 
     def __init__(self, runtime: Runtime, model: str, hooks: Hooks) -> None:
-        self.name = runtime.name
-        self.precision = runtime.precision
-        self.device = runtime.device
-        self.batch_pieces = runtime.batch_pieces
-        self._runtime = runtime
+        super().__init__(runtime)
         self._model = model
         self._hooks = hooks
 
@@ -49,16 +42,12 @@ class Counted:
         return logits
 
 
-class Timed:
+class Timed(StandIn):
     """A runtime, and the seconds in which it was waited for."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.name = runtime.name
-        self.precision = runtime.precision
-        self.device = runtime.device
-        self.batch_pieces = runtime.batch_pieces
+        super().__init__(runtime)
         self.seconds = 0.0
-        self._runtime = runtime
 
     def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the logits of a padded batch; see `Runtime.logits`."""

@@ -90,6 +90,7 @@ class Service:
     def __init__(self, bundles: Sequence[Bundle], settings: Settings, log: JsonLog | None = None) -> None:
         self.settings = settings
         self.log = log or JsonLog()
+        self._owns_log = log is None
         self.metrics = Metrics()
         self.budget = Budget(settings.max_held, settings.max_body, settings.max_queue)
         self.metrics.watch_held(lambda: self.budget.held)
@@ -178,6 +179,8 @@ class Service:
             await asyncio.wait([self._loading], timeout=left)  # loading cannot be cut short
             self._loading.cancel()
         await asyncio.gather(*(served.end(left) for served in self.models))
+        if self._owns_log:
+            self.log.close()
 
     async def _load(self) -> None:
         try:

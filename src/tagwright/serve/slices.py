@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagwright.predict.runtimes import Runtime
+from tagwright.predict.runtimes.standin import StandIn
 from tagwright.serve.job import DroppedError, Job
 
 __all__ = ["Batch", "SlicedRuntime", "slice_pieces"]
@@ -95,12 +96,8 @@ class Batch:
         return self._logits
 
 
-class SlicedRuntime:
-    """Stands in for a runtime: hands one job's batches to the thread that owns the model, and waits.
-
-    Attributes:
-        name: the runtime's; and so `precision`, `device` and `batch_pieces`.
-    """
+class SlicedRuntime(StandIn):
+    """Stands in for a runtime: hands one job's batches to the thread that owns the model, and waits."""
 
     def __init__(self, runtime: Runtime, job: Job, post: Callable[[Batch], None]) -> None:
         """Take a job.
@@ -110,10 +107,7 @@ class SlicedRuntime:
             job: whose batches it is given.
             post: hands a batch to the thread that computes.
         """
-        self.name = runtime.name
-        self.precision = runtime.precision
-        self.device = runtime.device
-        self.batch_pieces = runtime.batch_pieces
+        super().__init__(runtime)
         self._job = job
         self._post = post
         self._pieces = slice_pieces(runtime)
