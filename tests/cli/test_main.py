@@ -99,7 +99,7 @@ def test_the_command_and_the_module_are_one(start):
     ("arguments", "parts"),
     [
         (["--wrong"], ["no such option: --wrong", "; see tagwright --help"]),
-        (["scoer"], ["no such command 'scoer'", "Did you mean 'score'? See tagwright --help"]),
+        (["evalute"], ["no such command 'evalute'", "Did you mean 'evaluate'? See tagwright --help"]),
         (["fake"], ["missing argument 'NUMBER'", "; see tagwright fake --help"]),
         (["fake", "x"], ["invalid value for 'NUMBER'", "valid integer", "; see tagwright fake --help"]),
         (

@@ -166,6 +166,7 @@ def test_older_answers_do_not_come_through(visit):
     assert [mark.text for mark in shown.marks()] == ["second"]
 
 
+@pytest.mark.long
 def test_an_entity_far_down_is_reached_by_the_keyboard(visit):
     text = "word\n" * 20_000 + "Jeff"
     shown = visit(go=False)

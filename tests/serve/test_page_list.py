@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from tests.models import tiny_bundle
 from tests.serve.browser import (
     DESKTOP,
@@ -86,6 +88,7 @@ def test_the_list_is_sorted_and_leads_to_the_text(visit, service):
     )
 
 
+@pytest.mark.long
 def test_several_models(visit, serve, bundle, tmp_path):
     other = tiny_bundle(tmp_path / "other", labels=["O", "B-Gene", "I-Gene"], seed=3)
     running = serve(bundle, other)
@@ -181,6 +184,7 @@ def test_words_that_conll_cannot_hold_and_words_that_were_cut(visit):
     assert shown.page.get_by_text("There are no entities in this text.").is_visible()
 
 
+@pytest.mark.long
 def test_colours_stay_the_same(visit):
     def colours(page):
         return page.evaluate(

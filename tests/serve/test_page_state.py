@@ -6,6 +6,8 @@ import re
 from base64 import b64encode
 from urllib.parse import unquote_plus
 
+import pytest
+
 from tests.serve.browser import REFUSED, TEXT, browser, bundle, expect, serve, service, visit
 
 __all__ = ["browser", "bundle", "serve", "service", "visit"]  # fixtures
@@ -64,6 +66,7 @@ def test_a_link_to_another_service(visit):
     assert shown.page.get_by_label("Score at least").input_value() == "0"
 
 
+@pytest.mark.long
 def test_the_service_goes_and_comes_back(visit, serve):
     running = serve()
     shown = visit(at=running, allowed=REFUSED)

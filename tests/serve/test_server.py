@@ -239,6 +239,7 @@ def test_an_offer_of_another_protocol_is_passed_over(connection, protocol):
         assert (answer.status, answer.json()["results"][0]["words"]) == (200, 9)
 
 
+@pytest.mark.long
 def test_an_answer_that_nobody_reads_is_given_up(hasty):
     body = json.dumps({"text": "Jeff " * 39_000}).encode()
     with socket.socket() as connection:
@@ -252,6 +253,7 @@ def test_an_answer_that_nobody_reads_is_given_up(hasty):
         wait_for(lambda: not hasty.server.server_state.connections)
 
 
+@pytest.mark.long
 def test_a_slow_reader_gets_all_of_a_long_answer(hasty):
     text = "Jeff " * 39_000
     with socket.socket() as connection:
