@@ -361,6 +361,7 @@ def test_a_document_of_200_000_words_is_tagged(call, bundle, endless):
     assert "".join(row[0] for row in rows) == text.replace(" ", "")
 
 
+@pytest.mark.long
 def test_a_document_of_200_000_words_is_trained_on_and_scored(call, encoder, tmp_path, endless):
     data = write_corpus(tmp_path / "data")
     for name in ("train", "test"):

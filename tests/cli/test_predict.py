@@ -283,6 +283,7 @@ def test_odd_text(call, text):
     assert all(text[found["start"] : found["end"]] == found["text"] for found in record["entities"])
 
 
+@pytest.mark.long
 def test_a_document_of_200_000_words(call, tmp_path):
     (tmp_path / "long.txt").write_text("Jeff Bezos left . " * 50_000)
     code, out, err = call(tmp_path / "long.txt", "--to", "conll")
@@ -364,7 +365,9 @@ def test_a_name_that_is_too_long(call, tmp_path):
     assert "File name too long" in err
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed", ["<&-", *(pytest.param(each, marks=pytest.mark.long) for each in (">&-", ">&- 2>&-"))]
+)
 def test_streams_that_are_closed(bundle, tmp_path, closed):
     (tmp_path / "f").write_text("Jeff\n")
     line = " ".join(

@@ -114,6 +114,7 @@ def test_what_the_model_does_not_know_is_refused_by_its_value():
         runtime.logits(np.full((1, 3), 60), np.ones((1, 3), dtype=np.int64))
 
 
+@pytest.mark.long
 def test_several_in_a_process_bring_no_warning_of_tensorflow():
     said = []
     handler = logging.Handler()
