@@ -13,7 +13,7 @@ from tagwright.errors import InputError
 from tagwright.predict.tagger import Tagger
 from tagwright.serve.ask import Answer, Ask
 from tagwright.serve.faults import log_fault
-from tagwright.serve.hooks import Hooks, Unheard
+from tagwright.serve.hooks import Hooks
 from tagwright.serve.job import DroppedError, Job
 from tagwright.serve.lanes import Lanes
 from tagwright.serve.padding import TrimmedRuntime
@@ -65,7 +65,7 @@ class Engine:
         self.name = name
         self.tagger = tagger
         self.settings = settings
-        self._hooks: Hooks = metrics or Unheard()
+        self._hooks = metrics or Hooks()
         self._lanes = Lanes(short_characters=settings.short_characters, max_wait=settings.max_wait)
         self._runtime = Counted(tagger.runtime, name, self._hooks)
         self._jobs: set[Job] = set()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
-__all__ = ["Hooks", "Unheard"]
+__all__ = ["Hooks"]
 
 
-class Hooks(Protocol):
-    """Takes the counts of any number of engines; called from their threads, after the work and not within it."""
+class Hooks:
+    """Takes the counts of any number of engines and does nothing with them: the base of what counts.
+
+    The methods are called from the engines' threads, after the work and not within it.
+    """
 
     def batch(self, model: str, windows: int, pieces: int) -> None:
         """One call of the model, of so many windows and pieces, padding included."""
@@ -31,28 +33,3 @@ class Hooks(Protocol):
 
     def queue(self, model: str, asks: int) -> None:
         """So many asks are taken and not answered."""
-
-
-class Unheard:
-    """Counts nothing; see `Hooks`."""
-
-    def batch(self, model: str, windows: int, pieces: int) -> None:
-        """Do nothing."""
-
-    def words(self, model: str, n: int) -> None:
-        """Do nothing."""
-
-    def windows(self, model: str, n: int) -> None:
-        """Do nothing."""
-
-    def overflows(self, model: str, n: int) -> None:
-        """Do nothing."""
-
-    def entities(self, model: str, counts: Mapping[str, int]) -> None:
-        """Do nothing."""
-
-    def stage(self, model: str, name: str, seconds: float) -> None:
-        """Do nothing."""
-
-    def queue(self, model: str, asks: int) -> None:
-        """Do nothing."""

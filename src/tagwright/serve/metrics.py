@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import Metric
 
 import tagwright
+from tagwright.serve.hooks import Hooks
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -20,7 +21,7 @@ _PIECES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 _WINDOWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
-class Metrics:
+class Metrics(Hooks):
     """The counters of one app, in a registry of its own; every method may be called from any thread.
 
     Labels come from closed sets (routes, statuses, models, types, stages), so that no caller can add any. What a
