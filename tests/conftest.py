@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import hypothesis
 import pytest
@@ -38,3 +41,17 @@ def wnut17() -> Path:
     if not folder.is_dir():
         pytest.skip("the WNUT 2017 files are not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def load_benchmark(monkeypatch) -> Callable[[str], ModuleType]:
+    """Import a benchmark, or what it is made of, by its name."""
+    folder = Path(__file__).parents[1] / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+
+    def import_it(name: str) -> ModuleType:
+        module = importlib.import_module(name)
+        assert Path(module.__file__ or "").parent == folder
+        return module
+
+    return import_it

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -18,21 +16,8 @@ from tests.pages import write_corpus
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def load(monkeypatch):
-    """Import a benchmark, or what it is made of, by its name."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-
-    def import_it(name: str) -> ModuleType:
-        module = importlib.import_module(name)
-        assert Path(module.__file__ or "").parent == ROOT / "benchmarks"
-        return module
-
-    return import_it
-
-
-def test_documents_hold_the_words_in_order_and_no_entity_is_cut(load):
-    data = load("predict_data")
+def test_documents_hold_the_words_in_order_and_no_entity_is_cut(load_benchmark):
+    data = load_benchmark("predict_data")
     sentences = [([f"w{n}", f"x{n}", f"y{n}"], [(1, 3, "person")] if n % 2 else []) for n in range(2000)]
 
     documents = data.as_documents(sentences)
@@ -45,9 +30,9 @@ def test_documents_hold_the_words_in_order_and_no_entity_is_cut(load):
     assert found == [words[1:3] for words, entities in sentences if entities]
 
 
-def test_the_floor_counts_the_products_of_the_architecture(load, tmp_path):
+def test_the_floor_counts_the_products_of_the_architecture(load_benchmark, tmp_path):
     """Against the shapes of the weights that multiply, and attention's two products."""
-    floor = load("predict_floor")
+    floor = load_benchmark("predict_floor")
     bundle = tiny_bundle(tmp_path / "run")
     from safetensors.numpy import load_file
 
@@ -63,8 +48,8 @@ def test_the_floor_counts_the_products_of_the_architecture(load, tmp_path):
     assert floor.multiply_adds(windows, **floor.sizes_of(bundle)) == expected
 
 
-def test_the_floor_counts_pieces_once_whatever_the_windows(load, tmp_path):
-    floor = load("predict_floor")
+def test_the_floor_counts_pieces_once_whatever_the_windows(load_benchmark, tmp_path):
+    floor = load_benchmark("predict_floor")
     bundle = tiny_bundle(tmp_path / "run")
     words = ["storm"] * 150
     [whole] = floor.windows_of(bundle, [words], 10_000)
@@ -84,12 +69,12 @@ def test_the_floor_counts_pieces_once_whatever_the_windows(load, tmp_path):
         ([], []),
     ],
 )
-def test_the_plain_loop_reads_tags_leniently(load, tags, spans):
-    assert list(load("predict_arms").spans_of(tags)) == spans
+def test_the_plain_loop_reads_tags_leniently(load_benchmark, tags, spans):
+    assert list(load_benchmark("predict_arms").spans_of(tags)) == spans
 
 
-def test_entities_in_words_and_in_characters_are_compared(load):
-    table = load("predict_table")
+def test_entities_in_words_and_in_characters_are_compared(load_benchmark):
+    table = load_benchmark("predict_table")
     documents = [["New", "York", "!"], []]
 
     in_words = table.in_characters([[[0, 2, "location"]], []], documents)
@@ -99,12 +84,12 @@ def test_entities_in_words_and_in_characters_are_compared(load):
     assert table.f1(in_words, set()) == 0
 
 
-def test_percentiles_take_the_nearest_rank(load):
-    assert load("predict_table").quantiles([float(n) for n in range(1, 101)]) == "51.0 / 100.0"
+def test_percentiles_take_the_nearest_rank(load_benchmark):
+    assert load_benchmark("predict_table").quantiles([float(n) for n in range(1, 101)]) == "51.0 / 100.0"
 
 
-def test_a_result_that_is_there_is_kept_and_a_failure_is_tried_again(load, tmp_path):
-    call = load("predict").call
+def test_a_result_that_is_there_is_kept_and_a_failure_is_tried_again(load_benchmark, tmp_path):
+    call = load_benchmark("predict").call
     out = tmp_path / "made.json"
     write = [sys.executable, "-c", f"open({str(out)!r}, 'w').write('{{\"best_batch\": 4}}')"]
     args = argparse.Namespace(resume=True, threads=1)
@@ -119,8 +104,8 @@ def test_a_result_that_is_there_is_kept_and_a_failure_is_tried_again(load, tmp_p
     assert "again" in call([sys.executable, "-c", "raise SystemExit('again')"], out, args)["error"]
 
 
-def test_lines_of_the_big_file_differ_unless_asked(load, tmp_path):
-    stream = load("stream")
+def test_lines_of_the_big_file_differ_unless_asked(load_benchmark, tmp_path):
+    stream = load_benchmark("stream")
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     write_corpus(corpus)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import importlib
 import json
 import os
 import re
@@ -15,10 +14,10 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -296,17 +295,11 @@ def configured(folder: Path, upstream: list[int], secure: int, plain: int) -> Pa
     return path
 
 
-@pytest.fixture
-def load(monkeypatch) -> Callable[[str], ModuleType]:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module
-
-
 @pytest.mark.long
 @needs("nginx")
-def test_nothing_is_lost_behind_nginx_while_processes_restart(load, tmp_path):
+def test_nothing_is_lost_behind_nginx_while_processes_restart(load_benchmark, tmp_path):
     """Two processes, a load through nginx, and each process ended and started anew."""
-    serving = load("serving")
+    serving = load_benchmark("serving")
     service = serving.tagwright_service(tiny_bundle(tmp_path / "tiny"))
     processes = [serving.Running(service, log=tmp_path / f"{number}.log") for number in range(2)]
     secure, plain = serving.free_port(), serving.free_port()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import subprocess
 import sys
@@ -21,19 +20,6 @@ pytest.importorskip("uvicorn", reason="the service is not installed: pip install
 
 ROOT = Path(__file__).parents[2]
 Respond = Callable[[int, bytes], bytes]
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a benchmark, or what it is made of, by its name."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-
-    def import_it(name: str) -> ModuleType:
-        module = importlib.import_module(name)
-        assert Path(module.__file__ or "").parent == ROOT / "benchmarks"
-        return module
-
-    return import_it
 
 
 def answer(body: bytes, status: bytes = b"200 OK", more: bytes = b"") -> bytes:
@@ -78,8 +64,8 @@ def measured(client: ModuleType, respond: Respond, pause: float = 0.0, **job: An
     return asyncio.run(served(respond, lambda port: client.run({**given, "port": port}), pause))
 
 
-def test_every_answer_is_counted_once_with_its_text(load):
-    found = measured(load("serve_client"), lambda n, body: answer(body), count=30)
+def test_every_answer_is_counted_once_with_its_text(load_benchmark):
+    found = measured(load_benchmark("serve_client"), lambda n, body: answer(body), count=30)
 
     assert found["statuses"] == {200: 30}
     assert len(found["latencies"]) == 30
@@ -94,19 +80,21 @@ def test_every_answer_is_counted_once_with_its_text(load):
     assert [count for bodies in found["answers"].values() for _, count in bodies] == [10, 10, 10]
 
 
-def test_a_latency_lasts_from_the_request_to_the_answer(load):
-    found = measured(load("serve_client"), lambda n, body: answer(body), pause=0.02, count=6, connections=3)
+def test_a_latency_lasts_from_the_request_to_the_answer(load_benchmark):
+    found = measured(
+        load_benchmark("serve_client"), lambda n, body: answer(body), pause=0.02, count=6, connections=3
+    )
 
     assert all(ms >= 20 for ms in found["latencies"])
     assert found["seconds"] >= 2 * 0.02
     assert found["rate"] == pytest.approx(6 / found["seconds"])
 
 
-def test_statuses_are_told_apart_and_a_connection_that_is_ended_is_opened_again(load):
+def test_statuses_are_told_apart_and_a_connection_that_is_ended_is_opened_again(load_benchmark):
     def respond(n: int, body: bytes) -> bytes:
         return answer(b"{}", b"503 No", b"Connection: close\r\n") if n % 3 == 0 else answer(b"{}")
 
-    found = measured(load("serve_client"), respond, count=12)
+    found = measured(load_benchmark("serve_client"), respond, count=12)
 
     assert found["statuses"] == {200: 8, 503: 4}
     assert found["rate"] == pytest.approx(8 / found["seconds"])
@@ -115,7 +103,7 @@ def test_statuses_are_told_apart_and_a_connection_that_is_ended_is_opened_again(
 
 
 @pytest.mark.parametrize(("left", "cut"), [(b"", 0), (answer(b"{}")[:20], 1)])
-def test_an_answer_that_does_not_come_is_lost(load, left, cut):
+def test_an_answer_that_does_not_come_is_lost(load_benchmark, left, cut):
     """The service ends the connection with nothing said, or in the middle of an answer."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -135,7 +123,7 @@ def test_an_answer_that_does_not_come_is_lost(load, left, cut):
                 "connections": 1,
                 "count": 3,
             }
-            return await load("serve_client").run(job)
+            return await load_benchmark("serve_client").run(job)
 
     found = asyncio.run(use())
 
@@ -143,43 +131,43 @@ def test_an_answer_that_does_not_come_is_lost(load, left, cut):
     assert found["statuses"] == {}
 
 
-def test_what_is_sent_to_warm_up_is_not_counted(load):
+def test_what_is_sent_to_warm_up_is_not_counted(load_benchmark):
     seen: list[int] = []
 
     def respond(n: int, body: bytes) -> bytes:
         seen.append(n)
         return answer(b"{}")
 
-    found = measured(load("serve_client"), respond, pause=0.001, count=5, warm=0.3)
+    found = measured(load_benchmark("serve_client"), respond, pause=0.001, count=5, warm=0.3)
 
     assert found["statuses"] == {200: 5}
     assert len(seen) > 5
 
 
-def test_numbered_texts_differ(load):
+def test_numbered_texts_differ(load_benchmark):
     bodies: list[bytes] = []
 
     def respond(n: int, body: bytes) -> bytes:
         bodies.append(body)
         return answer(b"{}")
 
-    found = measured(load("serve_client"), respond, count=20, number=True)
+    found = measured(load_benchmark("serve_client"), respond, count=20, number=True)
 
     assert len({json.loads(body)["text"] for body in bodies}) == len(bodies) >= 20
     assert found["answers"] == {}
 
 
-def test_chunked_answers_are_read(load):
-    parser = load("serve_client").AnswerParser()
+def test_chunked_answers_are_read(load_benchmark):
+    parser = load_benchmark("serve_client").AnswerParser()
     said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
 
     assert parser.feed(said[:-3]) is None
     assert parser.feed(said[-3:]) == (200, b"2\r\n{}\r\n0\r\n\r\n", False)
 
 
-def test_other_entities_and_near_ties_are_counted(load, tmp_path):
+def test_other_entities_and_near_ties_are_counted(load_benchmark, tmp_path):
     texts = ["Jeff Bezos bought the Post .", "a storm in New York"]
-    reference = load("serving").Reference(tiny_bundle(tmp_path / "run"), texts)
+    reference = load_benchmark("serving").Reference(tiny_bundle(tmp_path / "run"), texts)
 
     def body(text: int, *, without: int = 0) -> str:
         entities = [entity.to_dict() for entity in reference.predictions[text].entities]
@@ -195,15 +183,17 @@ def test_other_entities_and_near_ties_are_counted(load, tmp_path):
     assert reference.differing({"answers": answers}) == (9, 2, 2)
 
 
-def test_percentiles_take_the_nearest_rank(load):
-    assert load("serving").percentiles(float(n) for n in range(1, 101)) == "51.0 / 96.0 / 100.0"
+def test_percentiles_take_the_nearest_rank(load_benchmark):
+    assert load_benchmark("serving").percentiles(float(n) for n in range(1, 101)) == "51.0 / 96.0 / 100.0"
 
 
-def test_tenths_are_medians(load):
-    assert load("serve_mixed").tenths([float(n // 5) for n in range(50)]) == [float(n) for n in range(10)]
+def test_tenths_are_medians(load_benchmark):
+    assert load_benchmark("serve_mixed").tenths([float(n // 5) for n in range(50)]) == [
+        float(n) for n in range(10)
+    ]
 
 
-def test_a_row_tells_what_was_refused_or_lost(load):
+def test_a_row_tells_what_was_refused_or_lost(load_benchmark):
     cell = {
         "rate": 10.0,
         "statuses": {"200": 5, "500": 5},
@@ -216,14 +206,14 @@ def test_a_row_tells_what_was_refused_or_lost(load):
     }
     good = {**cell, "rate": 20.0, "statuses": {"200": 10}, "lost": 0}
 
-    rows = load("serve").table({"ours": {8: [good]}, "direct": {8: [cell]}}, "direct").splitlines()
+    rows = load_benchmark("serve").table({"ours": {8: [good]}, "direct": {8: [cell]}}, "direct").splitlines()
 
     assert rows[2].startswith("| ours | 8 | 20.0 | 2.0 | 1.0 / 1.0 / 1.0 | 0 | 5 | 1 (1) |")
     assert rows[3].startswith("| direct | 8 | 10.0 | 1.0 | 1.0 / 1.0 / 1.0 | 5 × 500, 1 × lost |")
 
 
-def test_bad_requests_are_of_every_kind_and_the_same_for_a_seed(load):
-    bad = load("serve_bad")
+def test_bad_requests_are_of_every_kind_and_the_same_for_a_seed(load_benchmark):
+    bad = load_benchmark("serve_bad")
     limits = {"max_body": 1000, "max_texts": 3, "max_words": 5}
 
     drawn = bad.draw_bad(3000, ["one", "two"], seed=1, **limits)
@@ -249,10 +239,10 @@ def test_bad_requests_are_of_every_kind_and_the_same_for_a_seed(load):
         ({"lines": True, "statuses": frozenset({200})}, 200, b'{"line": 1, "entities": []}\n', True),
     ],
 )
-def test_a_wrong_answer_to_a_bad_request_is_found(load, given, status, body, wrong):
-    bad = load("serve_bad").Bad("kind", b"", **given)
+def test_a_wrong_answer_to_a_bad_request_is_found(load_benchmark, given, status, body, wrong):
+    bad = load_benchmark("serve_bad").Bad("kind", b"", **given)
 
-    assert (load("serve_attacks").complaint(bad, status, body) is not None) is wrong
+    assert (load_benchmark("serve_attacks").complaint(bad, status, body) is not None) is wrong
 
 
 def run(*command: str) -> str:
