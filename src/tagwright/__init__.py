@@ -16,6 +16,7 @@ _HOMES = {
     "Tagger": "tagwright.predict.tagger",
     "TagwrightError": "tagwright.errors",
     "align_labels": "tagwright.encode.align",
+    "annotate": "tagwright.scale.annotate",
     "calibrate": "tagwright.score.calibrate",
     "compare": "tagwright.score.compare",
     "curve": "tagwright.train.curve",
@@ -24,7 +25,7 @@ _HOMES = {
     "load_data": "tagwright.data.load",
 }
 # Rooms that are callable as the function of the same name; see tagwright/rooms.py.
-_ROOMS = ("export", "report", "score", "serve", "train")
+_ROOMS = ("export", "report", "score", "serve", "train", "tune")
 
 __all__ = [
     "Aligner",
@@ -35,6 +36,7 @@ __all__ = [
     "TagwrightError",
     "__version__",
     "align_labels",
+    "annotate",
     "calibrate",
     "compare",
     "curve",
@@ -46,6 +48,7 @@ __all__ = [
     "score",
     "serve",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from tagwright.predict.tagger import Tagger
     from tagwright.records import Entity, Prediction
     from tagwright.report.write import report
+    from tagwright.scale.annotate import annotate
     from tagwright.score.calibrate import calibrate
     from tagwright.score.compare import compare
     from tagwright.score.counts import score
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
     from tagwright.serve.server import serve
     from tagwright.train.curve import curve
     from tagwright.train.engine import train
+    from tagwright.tune.search import tune
 
 
 def __getattr__(name: str) -> Any:

@@ -49,6 +49,12 @@ COMMANDS = {
         "tagwright.cli.export", "export_command", "Write a tagger for a runtime without PyTorch."
     ),
     "serve": Command("tagwright.cli.serve", "serve_command", "Answer over HTTP, with a page to try it on."),
+    "annotate": Command(
+        "tagwright.cli.annotate", "annotate_command", "Tag a corpus on Ray, fragment by fragment."
+    ),
+    "tune": Command(
+        "tagwright.cli.tune", "tune_command", "Search for a better recipe on the validation split."
+    ),
     "inspect": Command(
         "tagwright.cli.inspect", "inspect_command", "Look at a data set before you train on it."
     ),
