@@ -9,13 +9,17 @@ from tagwright.config.recipe import (
     TrainSettings,
     named_recipes,
 )
+from tagwright.config.space import Choices, Range, Space
 
 __all__ = [
+    "Choices",
     "DataSettings",
     "EncodeSettings",
     "ModelSettings",
     "PredictSettings",
+    "Range",
     "Recipe",
+    "Space",
     "TrainSettings",
     "named_recipes",
 ]

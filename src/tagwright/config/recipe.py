@@ -9,8 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tagwright.config.space import Space, flatten
 from tagwright.errors import InputError
 
 __all__ = [
@@ -181,6 +182,16 @@ class Recipe(_Settings):
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
+    tune: dict[str, Any] = Field(default={}, exclude=True)
+    """What `tagwright tune` searches over: fields and their ranges or choices. Nothing else reads it, and a tagger's
+    record leaves it out."""
+
+    @field_validator("tune", mode="before")
+    @classmethod
+    def _is_table(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError("this is a table of fields; write [tune] above them")
+        return value
 
     @classmethod
     def load(
@@ -212,15 +223,27 @@ class Recipe(_Settings):
             if isinstance(table, dict):  # otherwise the file is wrong, and is told so below
                 table[field] = value
         try:
-            return cls.model_validate(values)
+            loaded = cls.model_validate(values)
         except ValidationError as error:
             raise _explain(error, where, settings) from None
+        Space.read(loaded.tune, loaded, where)
+        return loaded
+
+    def space(self) -> Space:
+        """Return what `tagwright tune` searches over, checked; empty where the recipe names nothing.
+
+        Raises:
+            InputError: a field is unknown or not to be searched, or cannot take a value; it is named.
+        """
+        return Space.read(self.tune, self)
 
     def to_toml(self) -> str:
         """Write the resolved recipe as TOML; fields that are None are left out."""
         lines: list[str] = []
         for section, table in self.model_dump(exclude_none=True).items():
             lines += [f"[{section}]", *(f"{field} = {_toml(value)}" for field, value in table.items()), ""]
+        if searched := dict(flatten(self.tune)):
+            lines += ["[tune]", *(f"{field} = {_toml(spec)}" for field, spec in searched.items()), ""]
         return "\n".join(lines)
 
 
@@ -292,4 +315,6 @@ def _toml(value: Any) -> str:
         return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04X}" for c in escaped) + '"'
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + "}"
     return repr(value)
