@@ -8,6 +8,7 @@ SHELL := bash
 PYTHON ?= python3
 # What `make bench` measures on: `wnut17` downloads it, a folder is read as it lies there.
 DATA ?= wnut17
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -47,8 +48,9 @@ demo: $(READY)
 demo-keras: $(READY)
 	$(call DEMO,demo-keras-tagger,--engine keras)
 
+# Files of tests are dealt to so many processes; a file stays in one.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-long: $(READY)
 	$(BIN)/pytest -m long
