@@ -13,7 +13,7 @@ from tagwright.predict.inputs import Inputs
 from tagwright.predict.tagger import Tagger
 from tagwright.predict.writers import Format
 
-__all__ = ["difference", "made_by"]
+__all__ = ["computed_by", "difference", "fingerprint", "made_by"]
 
 _PACKAGES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".onnx", ".data", ".xml", ".txt", ".model")
@@ -32,20 +32,10 @@ def made_by(
         form: how answers are written.
         **settings: what else there is, by the name under which a difference is told.
     """
-    runtime = tagger.runtime
-    package = _PACKAGES.get(runtime.name, runtime.name)
-    try:
-        version = metadata.version(package)
-    except metadata.PackageNotFoundError:
-        version = ""
     made = {
         "Tagwright": tagwright.__version__,
-        "the bundle": _fingerprint(Path(bundle)),
-        "the runtime": f"{runtime.name} ({package} {version})" if version else runtime.name,
-        "the precision": runtime.precision,
-        "the device": runtime.device,
-        "the budget of a batch": tagger.batch_pieces,
-        "the least scores": tagger.thresholds,
+        "the bundle": fingerprint(Path(bundle)),
+        **computed_by(tagger),
         "the input": inputs.marks(),
         "--to": form.name,
         **settings,
@@ -56,6 +46,23 @@ def made_by(
         made["the name of the bundle"] = Path(bundle).resolve().name
     result: dict[str, Any] = json.loads(json.dumps(made))
     return result
+
+
+def computed_by(tagger: Tagger) -> dict[str, Any]:
+    """Return what the bytes of a run depend on in the machine and in how the tagger was loaded."""
+    runtime = tagger.runtime
+    package = _PACKAGES.get(runtime.name, runtime.name)
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        version = ""
+    return {
+        "the runtime": f"{runtime.name} ({package} {version})" if version else runtime.name,
+        "the precision": runtime.precision,
+        "the device": runtime.device,
+        "the budget of a batch": tagger.batch_pieces,
+        "the least scores": tagger.thresholds,
+    }
 
 
 def difference(name: str, before: Any, now: Any) -> str:
@@ -77,7 +84,7 @@ def _input_difference(before: list[dict[str, Any]], now: list[dict[str, Any]]) -
     return f"{changed} has changed since the run was begun"
 
 
-def _fingerprint(bundle: Path) -> dict[str, str]:
+def fingerprint(bundle: Path) -> dict[str, str]:
     """Return the size and a hash of each file that a bundle's answers depend on.
 
     Of large files the beginning, the end and blocks between are read: training changes weights everywhere.
