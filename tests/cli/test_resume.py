@@ -196,11 +196,11 @@ def test_another_input_or_bundle_is_refused(call, stopped, files, tmp_path, bund
     [
         (lambda folder: (folder / "out.part.json").write_text("{"), "the journal is damaged"),
         (lambda folder: (folder / "out.part.json").write_text("[]"), "the journal is damaged"),
-        (lambda folder: (folder / "out.part.json").write_text('{"version": 1}'), "the journal is damaged"),
+        (lambda folder: (folder / "out.part.json").write_text('{"version": 2}'), "the journal is damaged"),
         (lambda folder: (folder / "out.part.json").write_text("[" * 100_000), "the journal is damaged"),
         (
             lambda folder: changed_record(
-                folder / "out.part.json", place={"file": 0, "line": 1, "offset": 1 << 70}
+                folder / "out.part.json", place={"file": 0, "line": 1, "offset": 1 << 70, "counted": 1}
             ),
             "the journal is damaged",
         ),
@@ -209,7 +209,7 @@ def test_another_input_or_bundle_is_refused(call, stopped, files, tmp_path, bund
             "it holds 0 bytes, and the run had written ",
         ),
         (
-            lambda folder: changed_record(folder / "out.part.json", version=2),
+            lambda folder: changed_record(folder / "out.part.json", version=1),
             "another version of Tagwright wrote the journal",
         ),
         (

@@ -232,6 +232,7 @@ def test_reading_on_from_any_line_gives_the_rest(pieces, kind, whole):
             kind,
             first_line=line.last + 1,
             offset=line.end,
+            count=line.count,
             columns=columns,
             longest=12,
         )
@@ -257,7 +258,8 @@ def test_files_are_read_on_packed_or_not(tmp_path, kind, packer):
     if kind == "conll":
         assert [line.words for line in lines] == [["#", "#tag", "a"], ["#", "b"], ["c"]]
     for done, line in enumerate(lines, 1):
-        assert list(read_file(path, kind, line=line.last, offset=line.end)) == lines[done:]
+        rest = read_file(path, kind, line=line.last, offset=line.end, count=line.count)
+        assert list(rest) == lines[done:]
     assert lines[-1].end == len(data)
 
 

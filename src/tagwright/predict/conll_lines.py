@@ -30,6 +30,7 @@ def read_sentences(
     rows: Iterator[RawLine],
     source: str,
     *,
+    count: int = 0,
     columns: int | None = None,
     longest: int = LONGEST,
     most_words: int = MOST_WORDS,
@@ -39,6 +40,7 @@ def read_sentences(
     Args:
         rows: the lines.
         source: the file's name.
+        count: how many sentences stand before them.
         columns: what `conll_columns` says of the file; None when `rows` begin where the file does.
         longest: bytes of the longest sentence; a longer one is bad, and only its beginning is kept.
         most_words: words of the longest sentence, likewise.
@@ -49,7 +51,7 @@ def read_sentences(
     ahead: list[RawLine] = []
     if columns is None:
         ahead, columns = _look_ahead(rows)
-    sentence = _Sentence(source, longest, most_words)
+    sentence = _Sentence(source, longest, most_words, count := count + 1)
     for number, raw, end, cut in chain(ahead, rows):
         line: str | None = None
         if cut:
@@ -65,7 +67,7 @@ def read_sentences(
         elif not line:
             if sentence.begin:
                 yield sentence.close()
-                sentence = _Sentence(source, longest, most_words)
+                sentence = _Sentence(source, longest, most_words, count := count + 1)
         elif sentence.begin or not _is_aside(line, columns):
             if "\r" in line:  # lines that end in CR alone would all be one, and its words lost
                 sentence.blame(number, "a carriage return stands within the line; end lines with LF")
@@ -85,6 +87,7 @@ class _Sentence:
 
     __slots__ = (
         "begin",
+        "count",
         "cut",
         "end",
         "error",
@@ -97,8 +100,9 @@ class _Sentence:
         "words",
     )
 
-    def __init__(self, source: str, longest: int, most_words: int) -> None:
+    def __init__(self, source: str, longest: int, most_words: int, count: int) -> None:
         self.source = source
+        self.count = count
         self.longest = longest
         self.most_words = most_words
         self.begin = self.last = self.end = 0
@@ -146,6 +150,7 @@ class _Sentence:
             last=self.last,
             end=self.end,
             cut=self.cut,
+            count=self.count,
         )
 
 

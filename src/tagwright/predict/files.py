@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any, Protocol
 
 from tagwright.errors import InputError, RunError
-from tagwright.predict.chunks import CHUNK_CHARACTERS, sentence_chunks
-from tagwright.predict.decoding import WordTags
+from tagwright.predict.chunks import Border
 from tagwright.predict.inputs import Inputs, Place
 from tagwright.predict.lines import Line
-from tagwright.predict.pipeline import Stoppable, overlapped
 from tagwright.predict.signals import undisturbed
-from tagwright.predict.tagger import Prepared, Tagger
+from tagwright.predict.tagged import Tagged, tagged_chunks
+from tagwright.predict.tagger import Tagger
 from tagwright.predict.writers import Format, bad_line
-from tagwright.records import Prediction, Sentence
 
 __all__ = ["After", "Summary", "Writable", "predict_lines"]
 
@@ -86,7 +82,8 @@ def predict_lines(
         out: where the answers go.
         form: how they are written. Where it takes errors and there is no `rejects`, a bad line is answered with
             `{"line": n, "error": "..."}` in its place.
-        chunk: lines in a chunk; it ends early at 1 MiB of input.
+        chunk: lines in a chunk (sentences, of CoNLL): it ends at each multiple of that many as counted from the
+            beginning of its file, with its file, and early at 1 MiB of input.
         rejects: where bad lines go, as JSON lines with their number, the reason and the line itself.
         several: there are several files: `file` is added to what is said of bad lines.
         summary: what an earlier run did, to go on from.
@@ -102,105 +99,46 @@ def predict_lines(
         summary = Summary()
         _write(out, [form.begin])
     errors_to_out = form.takes_errors and rejects is None
-    prepared = (_prepare(tagger, group, place) for group, place in _chunks(lines, chunk))
     try:
-        with closing(_computed(tagger, prepared, overlap)) as computed:
-            for work, tagged in computed:
-                done = _rendered(tagger, work, tagged, form, errors_to_out, rejects is not None, several)
+        with closing(tagged_chunks(tagger, _chunks(lines, chunk), overlap=overlap)) as chunks:
+            for tagged in chunks:
+                done = _rendered(tagged, form, errors_to_out, rejects is not None, several)
                 with undisturbed():
                     _write(out, _joined(done.answers, form.between, summary.answers))
                     if rejects is not None:
                         _write(rejects, done.refused)
                     _add(summary, done.counts)
                     if after is not None:
-                        after(summary, work.place, tagged[-1].batch_pieces if tagged else tagger.batch_pieces)
-                del work, tagged, done  # before the next chunk is read
+                        after(summary, tagged.beside, tagged.batch_pieces)
+                del tagged, done  # before the next chunk is read
         _write(out, [form.end])
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped after {summary.lines:,} lines") from None
     return summary
 
 
-@dataclass(slots=True)
-class _Chunk:
-    """Lines that are tagged together.
-
-    Attributes:
-        group: the lines.
-        place: where they end.
-        sentences: the sentence of each line, or what is wrong with it.
-        parts: the sentences of the good lines, in order, as they are batched together; or what is wrong with one.
-    """
-
-    group: list[Line]
-    place: Place
-    sentences: list[Sentence | str]
-    parts: list[Prepared | str]
-
-
 def _chunks(lines: Iterable[Line], size: int) -> Iterator[tuple[list[Line], Place]]:
     group: list[Line] = []
-    length = 0
     broken = None
     place = Place()
+    border = Border(size)
     try:
         for line in lines:
+            if border.before(line.count, line.source) and group:
+                yield group, place
+                group = []
             group.append(line)
-            length += len(line.raw)
             if isinstance(lines, Inputs):
                 place = lines.place
-            if len(group) >= size or length >= CHUNK_CHARACTERS:
+            if border.behind(len(line.raw)):
                 yield group, place
-                group, length = [], 0
+                group = []
     except RunError as error:  # a packed file that ends early: what came before is tagged
         broken = error
     if group:
         yield group, place
     if broken is not None:
         raise broken
-
-
-def _prepare(tagger: Tagger, group: list[Line], place: Place) -> _Chunk:
-    sentences = [_sentence(tagger, line) for line in group]
-    good = [item for item in sentences if isinstance(item, Sentence)]
-    return _Chunk(group, place, sentences, _parts(tagger, good))
-
-
-def _sentence(tagger: Tagger, line: Line) -> Sentence | str:
-    if line.error is not None:
-        return line.error
-    name = f"{line.source}:{line.number}"
-    if line.words is not None:
-        return Sentence(name, line.words)
-    try:
-        return tagger.split(line.text or "", name)
-    except InputError as error:  # a splitter's pattern that takes too long on this text
-        return error.what
-
-
-def _parts(tagger: Tagger, sentences: list[Sentence]) -> list[Prepared | str]:
-    try:
-        return [tagger.prepare(part) for part in sentence_chunks(sentences)]
-    except InputError as error:  # too long, where that is an error
-        if len(sentences) == 1:
-            return [error.what]
-        return [part for sentence in sentences for part in _parts(tagger, [sentence])]
-
-
-def _computed(
-    tagger: Tagger, chunks: Iterable[_Chunk], overlap: bool
-) -> Generator[tuple[_Chunk, list[WordTags]], None, None]:
-    if overlap:
-        yield from overlapped(chunks, partial(_compute, tagger))
-    else:
-        for chunk in chunks:
-            yield chunk, _compute(tagger, chunk)
-            del chunk
-
-
-def _compute(tagger: Tagger, chunk: _Chunk, stop: threading.Event | None = None) -> list[WordTags]:
-    runtime = tagger.runtime if stop is None else Stoppable(tagger.runtime, stop)
-    return [tagger.compute(part, runtime=runtime) for part in chunk.parts if isinstance(part, Prepared)]
 
 
 @dataclass(slots=True)
@@ -213,17 +151,15 @@ class _Rendered:
 
 
 def _rendered(
-    tagger: Tagger,
-    chunk: _Chunk,
-    tagged: Sequence[WordTags],
+    tagged: Tagged[Place],
     form: Format,
     errors_to_out: bool,
     errors_to_rejects: bool,
     several: bool,
 ) -> _Rendered:
-    done = _Rendered([], [], Summary(lines=len(chunk.group)))
-    counts, dropped_before = done.counts, tagger.dropped_entities
-    for line, text, answer in _answers(tagger, chunk, tagged):
+    done = _Rendered([], [], Summary(lines=len(tagged.lines)))
+    counts = done.counts
+    for line, text, answer in tagged.predictions():
         try:
             if isinstance(answer, str):
                 raise InputError(answer)
@@ -240,7 +176,7 @@ def _rendered(
             counts.entities += len(answer.entities)
             counts.lost_words += answer.lost_words
     counts.answers = len(done.answers)
-    counts.dropped_entities = tagger.dropped_entities - dropped_before
+    counts.dropped_entities = tagged.dropped_entities
     return done
 
 
@@ -249,24 +185,6 @@ def _add(summary: Summary, counts: Summary) -> None:
     for field in fields(Summary):
         if field.name != "first_bad":
             setattr(summary, field.name, getattr(summary, field.name) + getattr(counts, field.name))
-
-
-def _answers(
-    tagger: Tagger, chunk: _Chunk, tagged: Sequence[WordTags]
-) -> Iterator[tuple[Line, str, Prediction | str]]:
-    """Yield each line with its text and its prediction, or with what is wrong with it."""
-    found = iter(tagged)
-    answers = (
-        answer
-        for part in chunk.parts
-        for answer in ([part] if isinstance(part, str) else tagger.finish(part, next(found)))
-    )
-    for line, sentence in zip(chunk.group, chunk.sentences, strict=True):
-        if isinstance(sentence, str):
-            yield line, "", sentence
-        else:
-            text = " ".join(sentence.tokens) if sentence.text is None else sentence.text
-            yield line, text, next(answers)
 
 
 def _joined(answers: list[str], between: str, before: int) -> list[str]:

@@ -25,11 +25,13 @@ class Place(NamedTuple):
         file: which file, from 0.
         line: how many of its lines (of Parquet, rows) lie before the place.
         offset: how many of its bytes, unpacked.
+        counted: how many of its lines or rows; of CoNLL, of its sentences.
     """
 
     file: int = 0
     line: int = 0
     offset: int = 0
+    counted: int = 0
 
 
 _NO_TEXT = {
@@ -79,7 +81,7 @@ class Inputs:
         for number in range(begin.file, len(self.paths)):
             at = begin if number == begin.file else Place(number)
             for line in self._read(self.paths[number], at):
-                self.place = Place(number, line.last, line.end)
+                self.place = Place(number, line.last, line.end, line.count)
                 yield line
 
     @property
@@ -116,7 +118,13 @@ class Inputs:
         if kind == "parquet":
             self._rows = require("pyarrow.parquet", "parquet").read_metadata(path).num_rows
         return read_file(
-            path, kind, field=self._field, line=place.line, offset=place.offset, opened=self._opened
+            path,
+            kind,
+            field=self._field,
+            line=place.line,
+            offset=place.offset,
+            count=place.counted,
+            opened=self._opened,
         )
 
     def marks(self) -> list[dict[str, Any]]:

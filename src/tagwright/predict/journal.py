@@ -16,7 +16,7 @@ from tagwright.predict.parts import unwritable
 
 __all__ = ["read_journal", "refused", "write_journal"]
 
-VERSION = 1
+VERSION = 2
 _BESIDE = ".new"
 
 

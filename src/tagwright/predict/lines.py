@@ -28,6 +28,8 @@ class Line:
             `tagwright.predict.readers.read_file`.
         end: see `last`.
         cut: it is longer than is read; `raw` is its beginning.
+        count: which of its file it is, from 1, as chunks count: the line, the row or, of CoNLL, the sentence.
+        record: the object that a JSON line holds.
     """
 
     source: str
@@ -40,6 +42,8 @@ class Line:
     last: int = 0
     end: int = 0
     cut: bool = False
+    count: int = 0
+    record: dict[str, Any] | None = None
 
 
 def invalid_utf8(error: UnicodeDecodeError) -> str:

@@ -64,7 +64,7 @@ def read_parquet(
                 if len(raw) > longest:
                     found, raw = {"error": too_long("row", longest)}, raw[:KEPT_BYTES]
                     found["cut"] = True
-                yield Line(source, row, raw, id=name, last=row, end=row, **found)
+                yield Line(source, row, raw, id=name, last=row, end=row, count=row, **found)
         except (pa.ArrowException, OSError) as error:
             raise RunError(
                 f"the Parquet file is damaged: {_first_line(error)}",

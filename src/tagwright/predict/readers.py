@@ -106,14 +106,15 @@ def read_file(
     field: str = "text",
     line: int = 0,
     offset: int = 0,
+    count: int = 0,
     opened: Callable[[BinaryIO], object] | None = None,
 ) -> Iterator[Line]:
     """Read a file, packed or not, from its beginning or on from a place where it was left.
 
     ```python
     for line in read_file(path):
-        done = (line.last, line.end)
-    rest = read_file(path, line=done[0], offset=done[1])
+        done = (line.last, line.end, line.count)
+    rest = read_file(path, line=done[0], offset=done[1], count=done[2])
     ```
 
     Args:
@@ -123,6 +124,7 @@ def read_file(
         line: how many lines (Parquet: rows) were read: the `last` of the last `Line`.
         offset: the `end` of that `Line`. A plain file is read on from there at once, a packed one is unpacked up
             to there.
+        count: the `count` of that `Line`.
         opened: see `open_unpacked`; not called of Parquet.
 
     Yields:
@@ -145,7 +147,14 @@ def read_file(
         if offset:
             _skip(file, offset)
         yield from read_lines(
-            file, str(path), kind, field=field, first_line=line + 1, offset=offset, columns=columns
+            file,
+            str(path),
+            kind,
+            field=field,
+            first_line=line + 1,
+            offset=offset,
+            count=count,
+            columns=columns,
         )
 
 
@@ -162,6 +171,7 @@ def read_lines(
     field: str = "text",
     first_line: int = 1,
     offset: int = 0,
+    count: int = 0,
     columns: int | None = None,
     longest: int = LONGEST,
 ) -> Iterator[Line]:
@@ -175,6 +185,7 @@ def read_lines(
         field: the key of the text in JSON lines.
         first_line: the number of the first line that comes.
         offset: where it begins in the file, in bytes.
+        count: of CoNLL, how many sentences stand before it.
         columns: of CoNLL that does not come from the beginning of the file: what
             `tagwright.predict.conll_lines.conll_columns` says of that.
         longest: bytes of the longest line (CoNLL: sentence, too); a longer one is bad, and is not held.
@@ -189,7 +200,7 @@ def read_lines(
         raise InputError("Parquet is read from a file, not from a stream", where=source, mend="name the file")
     rows = raw_lines(lines, first_line=first_line, offset=offset, longest=longest)
     if kind == "conll":
-        return read_sentences(rows, source, columns=columns, longest=longest)
+        return read_sentences(rows, source, count=count, columns=columns, longest=longest)
     parse = partial(_parse_json, field=field) if kind == "jsonl" else _as_text
     return _read_each(rows, source, parse, longest)
 
@@ -206,7 +217,7 @@ def _read_each(
             except UnicodeDecodeError as error:
                 found = {"error": invalid_utf8(error)}
         if found:
-            yield Line(source, number, raw, last=number, end=end, cut=cut, **found)
+            yield Line(source, number, raw, last=number, end=end, cut=cut, count=number, **found)
 
 
 def _as_text(text: str) -> dict[str, Any]:
@@ -230,7 +241,7 @@ def _parse_json(text: str, field: str) -> dict[str, Any]:
         return {"error": "not JSON that can be read"}
     if not isinstance(record, dict):
         return {"error": "not a JSON object"}
-    known = {"id": record.get("id")}
+    known = {"id": record.get("id"), "record": record}
     if isinstance(record.get(field), str):
         return {"text": record[field], **known}
     key = field if field in record else "tokens" if "tokens" in record else "words"

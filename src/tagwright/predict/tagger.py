@@ -19,7 +19,7 @@ from tagwright.model.bundle import BundleMeta, load_tokenizer, read_meta
 from tagwright.predict.chunks import sentence_chunks
 from tagwright.predict.decoding import WordTags, tag_words, tempered, word_log_probabilities
 from tagwright.predict.pipeline import Stoppable, overlap_pays, overlapped
-from tagwright.predict.predictions import predictions
+from tagwright.predict.predictions import Found, find_entities, predictions
 from tagwright.predict.runtimes import Runtime, load_runtime
 from tagwright.predict.sentences import checked_words
 from tagwright.predict.thresholds import as_array, chosen_thresholds, notice_of_precision
@@ -296,6 +296,11 @@ class Tagger:
         """Make the predictions of sentences out of their tags, one at a time."""
         self.dropped_entities += tagged.dropped_entities
         yield from predictions(prepared.sentences, prepared.encoded, tagged, self.labels)
+
+    def find(self, prepared: Prepared, tagged: WordTags) -> Iterator[Found]:
+        """Find the entities of sentences in their tags, as `finish` does, without the rest of a prediction."""
+        self.dropped_entities += tagged.dropped_entities
+        yield from find_entities(prepared.sentences, prepared.encoded, tagged, self.labels)
 
 
 def _check_budget(batch_pieces: int | None) -> None:
