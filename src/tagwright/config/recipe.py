@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tagwright.config.space import Space, flatten
 from tagwright.errors import InputError
@@ -21,6 +21,7 @@ __all__ = [
     "PredictSettings",
     "Recipe",
     "TrainSettings",
+    "TuneSettings",
     "named_recipes",
 ]
 
@@ -109,7 +110,8 @@ class TrainSettings(_Settings):
     """Passes over the training split."""
 
     batch_size: int = Field(default=16, ge=1)
-    """Sentences (windows, for long text) in a step, on each process."""
+    """Sentences (windows, for long text) in a batch, over all processes together: more processes take smaller parts
+    of the same batches."""
 
     accumulation: int = Field(default=1, ge=1)
     """Batches whose gradients are added up before a step."""
@@ -174,6 +176,12 @@ class PredictSettings(_Settings):
     """Pieces in a batch while training scores the validation split, padding included."""
 
 
+class TuneSettings(_Settings):
+    """Fields of the recipe, each with the range or the choices that a search draws it from; see `Recipe.space`."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class Recipe(_Settings):
     """Everything that decides what comes out of `tagwright train`."""
 
@@ -182,16 +190,8 @@ class Recipe(_Settings):
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
-    tune: dict[str, Any] = Field(default={}, exclude=True)
-    """What `tagwright tune` searches over: fields and their ranges or choices. Nothing else reads it, and a tagger's
-    record leaves it out."""
-
-    @field_validator("tune", mode="before")
-    @classmethod
-    def _is_table(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            raise ValueError("this is a table of fields; write [tune] above them")
-        return value
+    tune: TuneSettings = Field(default=TuneSettings(), exclude=True)
+    """What `tagwright tune` searches over. Nothing else reads it, and what a tagger records leaves it out."""
 
     @classmethod
     def load(
@@ -226,7 +226,7 @@ class Recipe(_Settings):
             loaded = cls.model_validate(values)
         except ValidationError as error:
             raise _explain(error, where, settings) from None
-        Space.read(loaded.tune, loaded, where)
+        Space.read(loaded.tune.model_extra or {}, loaded, where)
         return loaded
 
     def space(self) -> Space:
@@ -235,14 +235,14 @@ class Recipe(_Settings):
         Raises:
             InputError: a field is unknown or not to be searched, or cannot take a value; it is named.
         """
-        return Space.read(self.tune, self)
+        return Space.read(self.tune.model_extra or {}, self)
 
     def to_toml(self) -> str:
         """Write the resolved recipe as TOML; fields that are None are left out."""
         lines: list[str] = []
         for section, table in self.model_dump(exclude_none=True).items():
             lines += [f"[{section}]", *(f"{field} = {_toml(value)}" for field, value in table.items()), ""]
-        if searched := dict(flatten(self.tune)):
+        if searched := dict(flatten(self.tune.model_extra or {})):
             lines += ["[tune]", *(f"{field} = {_toml(spec)}" for field, spec in searched.items()), ""]
         return "\n".join(lines)
 

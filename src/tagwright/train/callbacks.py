@@ -7,8 +7,9 @@ import threading
 from types import FrameType
 from typing import Any
 
-import torch
 import transformers
+
+from tagwright.train.ranks import among_several
 
 __all__ = ["EarlyStop", "SaveEvery", "StopOnInterrupt"]
 
@@ -53,19 +54,30 @@ class EarlyStop(transformers.TrainerCallback):  # type: ignore[misc]  # transfor
 
 
 class StopOnInterrupt(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
-    """Turns the first Ctrl-C (or SIGTERM) into a checkpoint after the present step; the second stops at once.
+    """Turns the first Ctrl-C (or SIGTERM) into a checkpoint after the present step; alone, the second stops at once.
 
-    Use as a context manager around `Trainer.train`. Among several processes it does nothing: they would stop at
-    different steps and wait for each other.
+    Use as a context manager around `Trainer.train`. Among several processes the trainer tells all of them, after a
+    batch, that one was asked, so that they stop at the same step; further signals, which launchers send, are let be.
+
+    Attributes:
+        asked: this process was asked to stop.
+        agreed: all processes know that one was.
     """
 
     def __init__(self) -> None:
         self.asked = False
+        self.agreed = False
+        self._several = False
         self._before: dict[int, Any] = {}
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the run ends with the present step."""
+        return self.agreed if self._several else self.asked
+
     def __enter__(self) -> StopOnInterrupt:
-        alone = not torch.distributed.is_available() or not torch.distributed.is_initialized()
-        if alone and threading.current_thread() is threading.main_thread():
+        self._several = among_several()
+        if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._ask)
         return self
@@ -75,20 +87,20 @@ class StopOnInterrupt(transformers.TrainerCallback):  # type: ignore[misc]  # tr
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked and not self._several:
             raise KeyboardInterrupt
         self.asked = True
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Save and stop if asked to; at an epoch's end, after its evaluation."""
-        if self.asked:
+        if self.stopping:
             control.should_training_stop = True
             control.should_save = not _epoch_ends(state)
         return control
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Skip the evaluation of an epoch that was broken off."""
-        if self.asked and not _epoch_ends(state):
+        if self.stopping and not _epoch_ends(state):
             control.should_evaluate = False
             control.should_save = False
         return control

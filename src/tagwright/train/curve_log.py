@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tagwright.errors import InputError
+from tagwright.train.begun import first_change
 from tagwright.train.curve_points import CurveRun
 
 __all__ = ["CurveLog"]
@@ -150,15 +151,11 @@ class CurveLog:
                 where=where,
                 mend=mend,
             )
-        for section, fields in now["recipe"].items():
-            for field, value in fields.items():
-                old = before["recipe"].get(section, {}).get(field)
-                if old != value and (section, field) != ("data", "source"):
-                    raise InputError(
-                        f"the curve was begun with {section}.{field} = {old!r}, not {value!r}",
-                        where=where,
-                        mend=mend,
-                    )
+        if change := first_change(before["recipe"], now["recipe"]):
+            field, old, new = change
+            raise InputError(
+                f"the curve was begun with {field} = {old!r}, not {new!r}", where=where, mend=mend
+            )
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -142,7 +142,7 @@ def train(
     try:
         with interrupt:
             trainer.train(resume_from_checkpoint=str(start) if start else None)
-        if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
+        if interrupt.stopping and trainer.state.global_step < trainer.state.max_steps:
             raise KeyboardInterrupt
         display.close()
         best = _take_best(trainer, recipe, folder, note)

@@ -1,14 +1,18 @@
-"""One process among several (`torchrun`, `accelerate launch`): which one this is, and waiting for the others."""
+"""One process among several (`torchrun`, `accelerate launch`): which one this is, and what all of them know."""
 
 from __future__ import annotations
 
 import os
+import socket
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tagwright.errors import InputError
 
-__all__ = ["processes", "rank", "wait"]
+__all__ = ["among_several", "everyones", "first_ones", "host", "processes", "rank", "summed", "wait"]
 
 
 def rank() -> int:
@@ -39,7 +43,53 @@ def _number(name: str, *, least: int) -> int:
     return int(value)
 
 
+def host() -> str:
+    """Return the name of this machine."""
+    return socket.gethostname()
+
+
+def among_several() -> bool:
+    """Say whether this process is connected with others."""
+    connected = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return connected and torch.distributed.get_world_size() > 1
+
+
 def wait() -> None:
     """Wait until every process has come this far; alone, go on."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
+
+
+def everyones(value: Any) -> list[Any]:
+    """Return what each process has, in the order of their ranks; all of them must ask."""
+    if not among_several():
+        return [value]
+    values: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def first_ones(value: Any) -> Any:
+    """Return what the first process has; all of them must ask."""
+    if not among_several():
+        return value
+    values = [value if rank() == 0 else None]
+    torch.distributed.broadcast_object_list(values, src=0, device=_device())
+    return values[0]
+
+
+def summed(values: NDArray[Any]) -> NDArray[Any]:
+    """Add up arrays of one shape and type over all processes, and give each the sum; all of them must ask."""
+    if not among_several():
+        return values
+    total = torch.from_numpy(np.ascontiguousarray(values)).to(_device())
+    torch.distributed.all_reduce(total)
+    result: NDArray[Any] = total.cpu().numpy()
+    return result
+
+
+def _device() -> torch.device:
+    """Return where a tensor must lie to be sent."""
+    if "nccl" in torch.distributed.get_backend():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")

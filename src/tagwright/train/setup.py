@@ -23,7 +23,7 @@ from tagwright.model.swap import RECORD
 from tagwright.tags import LabelMap
 from tagwright.train.callbacks import EarlyStop, SaveEvery
 from tagwright.train.faststep import FastStep
-from tagwright.train.ranks import rank
+from tagwright.train.ranks import processes, rank
 from tagwright.train.recipe import device_of
 from tagwright.train.scoring import Part
 from tagwright.train.trainer import TaggerTrainer
@@ -92,7 +92,8 @@ def build_trainer(
     transformers.set_seed(settings.seed)
     fast = _fast_step(network, part, recipe, table, note) if device_of().type == "cpu" else None
     bf16 = settings.precision == "bf16" and fast is None
-    arguments = _arguments(recipe, part, folder, bf16=bf16)
+    unused = processes() > 1 and not _uses_all(network, part)
+    arguments = _arguments(recipe, part, folder, bf16=bf16, unused=unused)
     return TaggerTrainer(network.model, arguments, fast=fast, **chosen)
 
 
@@ -107,16 +108,32 @@ def _fast_step(
     fast = FastStep(
         network.model, rows, bf16=settings.precision == "bf16", seed=settings.seed, process=rank()
     )
-    sample = collate(part.encoded, np.argsort(part.encoded.lengths, kind="stable")[::-1][[0, -1]])
-    reason = fast.apply({name: torch.from_numpy(values[:, :64]) for name, values in sample.items()})
+    reason = fast.apply(_sample(part))
     if reason is None:
         return fast
     note(f"training without the fast step, which this encoder does not fit ({reason})")
     return None
 
 
+def _sample(part: Part) -> dict[str, torch.Tensor]:
+    """Return the beginnings of the longest and the shortest window as a batch."""
+    batch = collate(part.encoded, np.argsort(part.encoded.lengths, kind="stable")[::-1][[0, -1]])
+    return {name: torch.from_numpy(values[:, :64]) for name, values in batch.items()}
+
+
+def _uses_all(network: Network, part: Part) -> bool:
+    """Say whether every batch gives every parameter a gradient; where not, processes must look each time."""
+    model = network.model.eval()
+    if any(getattr(model.config, name, 0) for name in ("layerdrop", "encoder_layerdrop")):
+        return False
+    model(**_sample(part)).logits.sum().backward()
+    used = all(parameter.grad is not None for parameter in model.parameters() if parameter.requires_grad)
+    model.zero_grad()
+    return used
+
+
 def _arguments(
-    recipe: Recipe, part: Part, folder: Path, *, bf16: bool = False
+    recipe: Recipe, part: Part, folder: Path, *, bf16: bool = False, unused: bool = False
 ) -> transformers.TrainingArguments:
     """Return what callbacks and trackers know a run by, whichever engine trains, and what the Trainer goes by."""
     settings = recipe.train
@@ -124,7 +141,7 @@ def _arguments(
     return transformers.TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=-(-settings.batch_size // processes()),  # for trackers; `BatchOrder` deals
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
@@ -132,6 +149,7 @@ def _arguments(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         bf16=bf16,
+        ddp_find_unused_parameters=unused,
         use_cpu=settings.engine == "keras" or device_of().type == "cpu",
         seed=settings.seed,
         eval_strategy="epoch",
@@ -177,9 +195,10 @@ def describe(recipe: Recipe, trainer: Trainer, parts: dict[str, Part]) -> str:
     sentences = len(parts["train"].encoded.word_offsets) - 1
     by = {"keras": ", engine keras, no fast step"}.get(settings.engine, "")
     fast = ", fast step" if trainer.fast is not None else ""
+    among = f", {processes()} processes" if processes() > 1 else ""
     return (
         f"training {recipe.model.encoder} on {sentences:,} sentences "
         f"({len(parts['train'].tags):,} words, {int(parts['train'].encoded.lengths.sum()):,} pieces): "
         f"{settings.epochs:g} epochs, batch {settings.batch_size}, learning rate {settings.learning_rate:g}, "
-        f"{settings.precision}, seed {settings.seed}{by}{fast}"
+        f"{settings.precision}, seed {settings.seed}{by}{fast}{among}"
     )

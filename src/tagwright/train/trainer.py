@@ -5,26 +5,32 @@ Everything else is the Trainer's own, so that its callbacks and trackers, `torch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import transformers
+from accelerate.data_loader import prepare_data_loader
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from tagwright.config import Recipe
+from tagwright.encode.align import IGNORED
 from tagwright.encode.batches import collate
 from tagwright.model.huggingface import quiet
 from tagwright.score.counts import Scores
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
+from tagwright.train.callbacks import StopOnInterrupt
 from tagwright.train.failures import diverged, out_of_memory
 from tagwright.train.faststep import FastStep
 from tagwright.train.history import HISTORY, History
 from tagwright.train.optimizer import build_optimizer, clip
+from tagwright.train.ranks import everyones, processes, rank, summed
 from tagwright.train.sampler import BatchOrder
 from tagwright.train.scoring import LiveRuntime, Part, is_out_of_memory, record_evaluation, score_part
 
@@ -104,7 +110,11 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
             recipe.train.batch_size,
             seed=recipe.train.seed,
             grouped=recipe.train.length_grouping,
+            rank=rank(),
+            processes=processes(),
         )
+        self.interrupt: StopOnInterrupt | None = None
+        self._pieces = 0
         self._staging: Path | None = None
         super().__init__(
             model=model,
@@ -117,10 +127,23 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         )
         self.remove_callback(transformers.PrinterCallback)
         self.remove_callback(transformers.ProgressCallback)
+        if rank() > 0:
+            self._seed_apart(0)
+
+    def add_callback(self, callback: Any) -> None:
+        """Tell one more callback what happens; the one that stops the run is asked after each batch."""
+        if isinstance(callback, StopOnInterrupt):
+            self.interrupt = callback
+        super().add_callback(callback)
 
     def _collate(self, windows: list[int]) -> dict[str, torch.Tensor]:
-        batch = collate(self.part.encoded, np.asarray(windows), self.piece_labels)
-        self.pieces_seen += int(batch["attention_mask"].sum())
+        """Make a batch; without windows, one that takes part in the step and teaches nothing."""
+        taken = windows or [int(self.part.encoded.lengths.argmin())]
+        batch = collate(self.part.encoded, np.asarray(taken), self.piece_labels)
+        if windows:
+            self._pieces += int(batch["attention_mask"].sum())
+        else:
+            batch["labels"][:] = IGNORED
         return {name: torch.from_numpy(values) for name, values in batch.items()}
 
     def get_train_dataloader(self) -> Any:
@@ -131,7 +154,10 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
             collate_fn=self.data_collator,
             pin_memory=self.args.dataloader_pin_memory and torch.cuda.is_available(),
         )
-        return self.accelerator.prepare(loader)
+        # Not `accelerator.prepare`, which would deal out whole batches: the order gives each process its part of all.
+        return prepare_data_loader(
+            loader, device=self.accelerator.device, num_processes=1, process_index=0, put_on_device=True
+        )
 
     def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
         with quiet():  # the checkpoint was written in another folder than the one it is in, which is no news
@@ -161,7 +187,7 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
         optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         norm = clip(optimizer, model.parameters(), self.args.max_grad_norm)
-        self._check("the norm of the gradients", norm)
+        self._check("the norm of the gradients", norm.item())
         return norm
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -181,14 +207,25 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
             if not is_out_of_memory(error):
                 raise
             raise out_of_memory(self.state.global_step + 1, self.order.batch_size) from error
-        self._check("the loss", loss)
-        self.history.add(self.state.global_step + 1, loss.item(), total=self.state.max_steps)
+        mean = self._meet(loss.item())
+        self._check("the loss", mean)
+        self.history.add(self.state.global_step + 1, mean, total=self.state.max_steps)
         return loss
 
-    def _check(self, what: str, value: torch.Tensor) -> None:
-        if not torch.isfinite(value):
+    def _meet(self, loss: float) -> float:
+        """Tell the other processes of this batch, and return the mean loss; all see the same, and act alike."""
+        asked = self.interrupt is not None and self.interrupt.asked
+        total, pieces, asking = summed(np.array([loss, self._pieces, asked])).tolist()
+        self._pieces = 0
+        self.pieces_seen += int(pieces)
+        if asking and self.interrupt is not None:
+            self.interrupt.agreed = True
+        return float(total / self.order.processes)
+
+    def _check(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
             step, steps = self.state.global_step + 1, self.state.max_steps
-            raise diverged(what, value.item(), self.recipe.train, step=step, steps=steps)
+            raise diverged(what, value, self.recipe.train, step=step, steps=steps)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -239,6 +276,31 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
                 super()._save_checkpoint(model, trial)
         finally:
             self._staging = None
+
+    def _seed_apart(self, step: int) -> None:
+        """Give this process random numbers of its own, which depend on (seed, rank, step) alone."""
+        seeds = np.random.SeedSequence([self.recipe.train.seed, rank(), step]).generate_state(1)
+        torch.manual_seed(int(seeds[0]))
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if self.order.processes == 1:
+            super()._save_rng_state(output_dir)
+            return
+        with TemporaryDirectory() as place:
+            super()._save_rng_state(place)
+            [file] = Path(place).iterdir()
+            states = everyones((file.name, file.read_bytes()))
+        if rank() == 0:  # the others may not see the folder
+            for name, content in states:
+                Path(output_dir, name).write_bytes(content)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        several = self.order.processes > 1
+        name = f"rng_state_{rank()}.pth" if several else "rng_state.pth"
+        if checkpoint is not None and not Path(checkpoint, name).exists():  # of a run in more or fewer processes
+            self._seed_apart(self.state.global_step)
+        else:
+            super()._load_rng_state(checkpoint)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the model alone; the bundle is written at the end, by `tagwright.model.bundle`."""
