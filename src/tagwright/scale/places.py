@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -155,32 +154,41 @@ class Place:
                 return None
 
 
-@contextmanager
-def telling(given: str | Path | Place) -> Iterator[None]:
-    """Turn what a file system raises into an error that names the address.
+class telling:  # noqa: N801 - a context manager, used like a function
+    """Turn what a file system raises in the block into an error that names the address.
 
-    Raises:
-        RunError: the block raised an OSError, or an error of Arrow's that is no other's.
+    >>> with telling("s3://bucket/a"):  # doctest: +SKIP
+    ...     fs.open_input_file("bucket/a")
     """
-    try:
-        yield
-    except OSError as error:
-        raise RunError(_reason(error), where=str(given), mend=_mend(error)) from error
 
+    error: type[RunError] = RunError
 
-def _reason(error: OSError) -> str:
-    if error.errno is not None and error.errno < 10_000:  # Arrow's own have no number
-        return (os.strerror(error.errno) or str(error)).lower()
-    return _first_line(error)
+    def __init__(self, given: str | Path | Place) -> None:
+        self._given = str(given)
 
+    def __enter__(self) -> None:
+        return None
 
-def _mend(error: OSError) -> str | None:
-    text = str(error)
-    if "ACCESS_DENIED" in text or "HTTP status 403" in text or "Forbidden" in text:
-        return "give keys that may read and write there, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    if "NETWORK_CONNECTION" in text or "Could not resolve" in text or "curlCode" in text:
-        return "is the address right, and the network up?"
-    return None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            what, mend = self.reason(error)
+            raise self.error(what, where=self._given, mend=mend) from error
+
+    def reason(self, error: OSError) -> tuple[str, str | None]:
+        """Say what went wrong, and the mend."""
+        text = str(error)
+        if error.errno is not None:  # Arrow's own have no number
+            return os.strerror(error.errno).lower(), None
+        mend = None
+        if "ACCESS_DENIED" in text or "HTTP status 403" in text or "Forbidden" in text:
+            mend = (
+                "give keys that may read and write there, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        elif "NETWORK_CONNECTION" in text or "Could not resolve" in text or "curlCode" in text:
+            mend = "is the address right, and the network up?"
+        return _first_line(error), mend
 
 
 def _first_line(error: BaseException) -> str:
