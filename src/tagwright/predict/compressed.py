@@ -7,12 +7,13 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from tagwright.errors import RunError
 
-__all__ = ["open_unpacked", "unpacked_name"]
+__all__ = ["is_packed", "open_unpacked", "unpacked", "unpacked_name"]
 
 ENDINGS = (".gz", ".zst")
 GZIP = b"\x1f\x8b"
@@ -43,26 +44,49 @@ def open_unpacked(path: Path, *, opened: Callable[[BinaryIO], object] | None = N
     with path.open("rb") as file:
         if opened is not None:
             opened(file)
-        head = file.peek(4) if path.is_file() else b""
-        if not head.startswith((GZIP, ZSTD)):
+        if not path.is_file():
             yield file
             return
-        if head.startswith(GZIP):
-            damage: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, EOFError)
-            unpacked = cast(BinaryIO, gzip.GzipFile(fileobj=file))
+        with unpacked(file, str(path)) as plain:
+            yield plain
+
+
+def is_packed(head: bytes) -> bool:
+    """Tell from a file's first four bytes whether it is packed."""
+    return head.startswith((GZIP, ZSTD))
+
+
+@contextmanager
+def unpacked(file: BufferedReader, name: str) -> Iterator[BinaryIO]:
+    """Read a file from its beginning as if it were not packed.
+
+    Args:
+        file: the file, open at its beginning.
+        name: what to call it in an error.
+
+    Raises:
+        RunError: while it is read: the packed data is damaged or ends early.
+    """
+    head = file.peek(4)
+    if not is_packed(head):
+        yield cast(BinaryIO, file)
+        return
+    if head.startswith(GZIP):
+        damage: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, EOFError)
+        plain = cast(BinaryIO, gzip.GzipFile(fileobj=file))
+    else:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
         else:
-            if sys.version_info >= (3, 14):
-                from compression import zstd
-            else:
-                from backports import zstd
-            damage = (zstd.ZstdError, EOFError)
-            unpacked = cast(BinaryIO, zstd.ZstdFile(file))
-        try:
-            with unpacked:
-                yield unpacked
-        except damage as error:
-            raise RunError(
-                f"the packed data is damaged or ends early: {error}",
-                where=str(path),
-                mend="copy it again, whole",
-            ) from error
+            from backports import zstd
+        damage = (zstd.ZstdError, EOFError)
+        plain = cast(BinaryIO, zstd.ZstdFile(file))
+    try:
+        with plain:
+            yield plain
+    except damage as error:
+        raise RunError(
+            f"the packed data is damaged or ends early: {error}",
+            where=name,
+            mend="copy it again, whole",
+        ) from error

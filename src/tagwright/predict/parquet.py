@@ -13,7 +13,7 @@ from tagwright.errors import InputError, RunError, require
 from tagwright.predict.lines import WORDS, Line, invalid_utf8, too_long
 from tagwright.predict.rawlines import KEPT_BYTES, LONGEST
 
-__all__ = ["check_parquet", "read_parquet"]
+__all__ = ["check_parquet", "is_words", "lines_of", "read_parquet", "text_column"]
 
 BATCH_BYTES = 4 << 20
 BATCH_ROWS = 1024
@@ -27,7 +27,7 @@ def check_parquet(path: str | Path, *, field: str = "text") -> None:
         MissingExtraError: pyarrow is not installed.
     """
     with _opened(path) as file:
-        _column_of(file.schema_arrow, str(path), field)
+        text_column(file.schema_arrow, str(path), field)
 
 
 def read_parquet(
@@ -54,17 +54,11 @@ def read_parquet(
     source = str(path)
     with _opened(path) as file:
         pa = require("pyarrow", "parquet")
-        column = _column_of(file.schema_arrow, source, field)
+        column = text_column(file.schema_arrow, source, field)
         names = [column, *(["id"] if column != "id" and "id" in file.schema_arrow.names else [])]
-        is_words = _is_words(pa.types, file.schema_arrow.field(column).type)
-        parse = _parse_words if is_words else _parse_text
         try:
-            for row, value, name in _rows(file, names, first_row):
-                found, raw = parse(value, column, name)
-                if len(raw) > longest:
-                    found, raw = {"error": too_long("row", longest)}, raw[:KEPT_BYTES]
-                    found["cut"] = True
-                yield Line(source, row, raw, id=name, last=row, end=row, count=row, **found)
+            for row, batch in _batches(file, names, first_row):
+                yield from lines_of(batch, column, source, first_row=row, longest=longest)
         except (pa.ArrowException, OSError) as error:
             raise RunError(
                 f"the Parquet file is damaged: {_first_line(error)}",
@@ -95,10 +89,18 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _column_of(schema: Any, source: str, field: str) -> str:
+def text_column(schema: Any, source: str, field: str) -> str:
     """Return the column to be tagged: `field` if there is one, else one of words.
 
     Lists of strings under any other name may be sentences.
+
+    Args:
+        schema: the `pyarrow.Schema` of a table.
+        source: its file, for messages.
+        field: the column of the text.
+
+    Raises:
+        InputError: there is none, or it holds something else.
     """
     types = require("pyarrow.types", "parquet")
     column = next((name for name in (field, *WORDS) if name in schema.names), None)
@@ -111,7 +113,7 @@ def _column_of(schema: Any, source: str, field: str) -> str:
     if schema.names.count(column) > 1:
         raise InputError(f"two columns are called {column!r}", where=source)
     kind = schema.field(column).type
-    if not ((column in WORDS and _is_words(types, kind)) or (column == field and _is_string(types, kind))):
+    if not ((column in WORDS and is_words(types, kind)) or (column == field and _is_string(types, kind))):
         wanted = "strings" if column == field else "lists of strings"
         raise InputError(
             f"the column {column!r} holds {kind}, not {wanted}",
@@ -135,29 +137,57 @@ def _is_string(types: Any, kind: Any) -> bool:
     )
 
 
-def _is_words(types: Any, kind: Any) -> bool:
+def is_words(types: Any, kind: Any) -> bool:
+    """Tell whether an Arrow type is one of lists of strings; `types` is `pyarrow.types`."""
     lists = (types.is_list, types.is_large_list, types.is_list_view, types.is_large_list_view)
     is_list = any(is_one(kind) for is_one in lists) or types.is_fixed_size_list(kind)
     return is_list and _is_string(types, kind.value_type)
 
 
-def _rows(file: Any, names: list[str], first_row: int) -> Iterator[tuple[int, Any, Any]]:
-    """Yield each row's number, its text or words as bytes, and its id."""
-    row = 0
+def _batches(file: Any, names: list[str], first_row: int) -> Iterator[tuple[int, Any]]:
+    """Yield rows a few at a time, each time with the number of the first of them."""
+    row = 1
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
-        if row + metadata.num_rows < first_row:
+        if row + metadata.num_rows <= first_row:
             row += metadata.num_rows
             continue
         size = max(metadata.total_byte_size // max(metadata.num_rows, 1), 1)
         rows = min(max(BATCH_BYTES // size, 1), BATCH_ROWS)
         for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
-            values = _as_bytes(batch.column(batch.schema.get_field_index(names[0])))
-            ids = _ids(batch.column(batch.schema.get_field_index("id"))) if len(names) > 1 else []
-            for position, value in enumerate(values):
-                row += 1
-                if row >= first_row:
-                    yield row, value, ids[position] if ids else None
+            skipped = max(first_row - row, 0)
+            if skipped < batch.num_rows:
+                yield row + skipped, batch.slice(skipped)
+            row += batch.num_rows
+
+
+def lines_of(
+    batch: Any, column: str, source: str, *, first_row: int = 1, longest: int = LONGEST
+) -> Iterator[Line]:
+    """Make what is to be tagged out of some rows of a table.
+
+    Args:
+        batch: a `pyarrow.RecordBatch` with the column, and perhaps one that is called `id`.
+        column: the column of the text or words, as `text_column` finds it.
+        source: the file's name.
+        first_row: the number of the first row, from 1.
+        longest: bytes of the longest text; a longer one is bad.
+
+    Yields:
+        What `read_parquet` does.
+    """
+    pa = require("pyarrow", "parquet")
+    values = batch.column(batch.schema.get_field_index(column))
+    parse = _parse_words if is_words(pa.types, values.type) else _parse_text
+    names = [None] * batch.num_rows
+    if column != "id" and "id" in batch.schema.names:
+        names = _ids(batch.column(batch.schema.get_field_index("id")))
+    for row, (value, name) in enumerate(zip(_as_bytes(values), names, strict=True), first_row):
+        found, raw = parse(value, column, name)
+        if len(raw) > longest:
+            found, raw = {"error": too_long("row", longest)}, raw[:KEPT_BYTES]
+            found["cut"] = True
+        yield Line(source, row, raw, id=name, last=row, end=row, count=row, **found)
 
 
 def _as_bytes(column: Any) -> list[Any]:

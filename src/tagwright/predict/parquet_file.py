@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 from tagwright.errors import RunError, require
 from tagwright.predict.parts import unwritable
 
-__all__ = ["finish_parquet"]
+__all__ = ["ENTITY_FIELDS", "entities_type", "finish_parquet"]
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 32 << 20
 BATCH_ROWS = 1024
 BATCH_BYTES = 1 << 20
+ENTITY_FIELDS = ("label", "start", "end", "word_start", "word_end", "text", "score")
 
 
 def finish_parquet(part: Path, out: Path) -> int:
@@ -65,18 +66,25 @@ def finish_parquet(part: Path, out: Path) -> int:
     return rows
 
 
+def entities_type() -> Any:
+    """Return the Arrow type of the entities of a text: a list of structs, with an entry for each field."""
+    pa = require("pyarrow", "parquet")
+    text, number = pa.string(), pa.int64()
+    kinds = (text, number, number, number, number, text, pa.float64())
+    entity = pa.struct([pa.field(*item, nullable=False) for item in zip(ENTITY_FIELDS, kinds, strict=True)])
+    return pa.list_(pa.field("element", entity, nullable=False))
+
+
 def _schema(pa: Any, *, several: bool) -> Any:
     def sure(name: str, kind: Any) -> Any:
         return pa.field(name, kind, nullable=False)
 
     text, number = pa.string(), pa.int64()
-    places = [sure(name, number) for name in ("start", "end", "word_start", "word_end")]
-    entity = pa.struct([sure("label", text), *places, sure("text", text), sure("score", pa.float64())])
     columns = [
         sure("line", number),
         pa.field("id", text),
         pa.field("text", text),
-        pa.field("entities", pa.list_(sure("element", entity))),
+        pa.field("entities", entities_type()),
         pa.field("lost_words", number),
         pa.field("error", text),
     ]

@@ -18,7 +18,16 @@ from tagwright.predict.lines import WORDS, Line, invalid_utf8, too_long
 from tagwright.predict.parquet import check_parquet, read_parquet
 from tagwright.predict.rawlines import LONGEST, RawLine, raw_lines
 
-__all__ = ["FORMATS", "Line", "check_file", "format_of", "read_file", "read_lines", "read_parquet"]
+__all__ = [
+    "FORMATS",
+    "Line",
+    "check_file",
+    "check_head",
+    "format_of",
+    "read_file",
+    "read_lines",
+    "read_parquet",
+]
 
 FORMATS = ("text", "jsonl", "conll", "parquet")
 ENDINGS = {
@@ -81,6 +90,20 @@ def check_file(path: str | Path, kind: str | None = None, *, field: str = "text"
             )
         check_parquet(path, field=field)
         return
+    check_head(head, name, pipe=pipe)
+
+
+def check_head(head: bytes, name: str, *, pipe: bool = False) -> None:
+    """Refuse a file of lines whose first bytes, unpacked, tell that it is none.
+
+    Args:
+        head: its first 8,192 bytes; none where it is a pipe.
+        name: the file.
+        pipe: whether it is one.
+
+    Raises:
+        InputError: it is a Parquet table, an archive, binary or UTF-16.
+    """
     if head.startswith(PARQUET):
         raise InputError("the file is a Parquet table", where=name, mend="read it with --from parquet")
     if head[257:262] == b"ustar":

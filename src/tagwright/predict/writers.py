@@ -14,7 +14,18 @@ from tagwright.predict.annotations import doccano, label_studio
 from tagwright.predict.lines import Line
 from tagwright.records import Entity, Prediction
 
-__all__ = ["TARGETS", "Format", "bad_line", "conll", "format_named", "jsonl", "marked", "table_row"]
+__all__ = [
+    "TARGETS",
+    "Format",
+    "bad_line",
+    "check_storable",
+    "conll",
+    "format_named",
+    "json_line",
+    "jsonl",
+    "marked",
+    "table_row",
+]
 
 TARGETS = ("jsonl", "conll", "parquet", "label-studio", "doccano", "text")
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -87,7 +98,7 @@ def jsonl(line: Line, text: str, prediction: Prediction, *, several: bool = Fals
     record = _place(line, several) | {"text": text, "entities": entities}
     if prediction.lost_words:
         record["lost_words"] = prediction.lost_words
-    return _dump(record)
+    return json_line(record)
 
 
 def table_row(line: Line, text: str, prediction: Prediction, *, several: bool = False) -> str:
@@ -96,10 +107,19 @@ def table_row(line: Line, text: str, prediction: Prediction, *, several: bool = 
     Raises:
         InputError: half a surrogate pair, which Parquet's UTF-8 cannot hold.
     """
+    check_storable(text)
+    return jsonl(line, text, prediction, several=several)
+
+
+def check_storable(text: str) -> None:
+    """Refuse half a surrogate pair.
+
+    Raises:
+        InputError: Parquet's UTF-8 cannot hold the text.
+    """
     if half := _HALF.search(text):
         what = f"Parquet cannot hold half a surrogate pair, U+{ord(half[0]):04X}"
         raise InputError(what, mend="write JSONL instead")
-    return jsonl(line, text, prediction, several=several)
 
 
 def bad_line(line: Line, error: str, *, several: bool = False, whole: bool = False) -> str:
@@ -112,7 +132,7 @@ def bad_line(line: Line, error: str, *, several: bool = False, whole: bool = Fal
         record["input"] = line.raw.decode("utf-8", "backslashreplace")
         if line.cut:
             record["input_is_cut"] = True
-    return _dump(record)
+    return json_line(record)
 
 
 def conll(line: Line, text: str, prediction: Prediction) -> str:
@@ -152,7 +172,8 @@ def _place(line: Line, several: bool) -> dict[str, Any]:
     return place if line.id is None else place | {"id": line.id}
 
 
-def _dump(record: dict[str, Any]) -> str:
+def json_line(record: dict[str, Any]) -> str:
+    """Write an object as a line of JSON."""
     text = json.dumps(record, ensure_ascii=False)
     try:
         text.encode("utf-8")
