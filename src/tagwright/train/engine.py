@@ -21,7 +21,6 @@ from tagwright.errors import InputError, RunError
 from tagwright.model.bundle import BundleMeta, save_bundle
 from tagwright.model.network import Network, build_network
 from tagwright.predict.runtimes.torch import TorchRuntime
-from tagwright.predict.tagger import Tagger
 from tagwright.score.evaluate import evaluate
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
@@ -32,6 +31,7 @@ from tagwright.train.recipe import load_recipe, resolve
 from tagwright.train.record import REPORT, make_record, write_report
 from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
 from tagwright.train.setup import build_trainer, check_encoder, describe, encode_split, origin_of
+from tagwright.train.shared import SharedTagger
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -216,7 +216,7 @@ def _score(
     network: Network, table: PieceTable, corpus: Corpus, meta: BundleMeta
 ) -> dict[str, dict[str, Any]]:
     """Evaluate the tagger as it will serve; the test split is scored once, here, after all choices."""
-    tagger = Tagger(TorchRuntime(deepcopy(network.model), precision=meta.precision), table, meta)
+    tagger = SharedTagger(TorchRuntime(deepcopy(network.model), precision=meta.precision), table, meta)
     return {
         name: evaluate(tagger, corpus, split=name).to_dict()
         for name in ("validation", "test")

@@ -15,8 +15,11 @@ from tagwright.predict.decoding import tag_words
 from tagwright.predict.runtimes import Runtime
 from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.score.counts import Scores, score_tags
-from tagwright.tags import LabelMap
+from tagwright.score.scores import add_up
+from tagwright.tags import LabelMap, best_valid_tags
 from tagwright.train.history import History
+from tagwright.train.ranks import among_several, everyones, processes, rank
+from tagwright.train.shared import shared_log_probabilities
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -59,22 +62,40 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def score_part(runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe) -> Scores:
-    """Tag an encoded split with a runtime, in batches of the size it asks for, and count."""
-    tagged = tag_words(
-        runtime,
-        part.encoded,
-        labels,
-        valid_tags=recipe.predict.valid_tags,
-        batch_pieces=runtime.batch_pieces,
-    )
-    return score_tags(
-        part.tags,
-        tagged.ids,
-        part.encoded.word_offsets,
-        labels,
-        lost_words=part.encoded.lost_words,
-    )
+def score_part(
+    runtime: Runtime, part: Part, labels: LabelMap, recipe: Recipe, *, even: bool = False
+) -> Scores:
+    """Tag an encoded split with a runtime, in batches of the size it asks for, and count.
+
+    Several processes share out the batches and then the sentences; each gets the sum of what all counted, which is
+    what one process counts.
+
+    Args:
+        runtime: what computes the logits.
+        part: the split.
+        labels: the label map.
+        recipe: the resolved recipe.
+        even: let every process call the runtime equally often; see `shared_log_probabilities`.
+    """
+    encoded = part.encoded
+    if not among_several():
+        tagged = tag_words(
+            runtime,
+            encoded,
+            labels,
+            valid_tags=recipe.predict.valid_tags,
+            batch_pieces=runtime.batch_pieces,
+        )
+        return score_tags(part.tags, tagged.ids, encoded.word_offsets, labels, lost_words=encoded.lost_words)
+    rows = shared_log_probabilities(runtime, encoded, labels, batch_pieces=runtime.batch_pieces, even=even)
+    sentences = len(encoded.word_offsets) - 1
+    first, last = (sentences * number // processes() for number in (rank(), rank() + 1))
+    start, end = encoded.word_offsets[[first, last]]
+    offsets = encoded.word_offsets[first : last + 1] - start
+    own = rows[start:end]
+    ids = best_valid_tags(own, offsets, labels) if recipe.predict.valid_tags else own.argmax(axis=1)
+    lost = int((encoded.word_positions[start:end] < 0).sum())
+    return add_up(everyones(score_tags(part.tags[start:end], ids, offsets, labels, lost_words=lost)))
 
 
 def record_evaluation(

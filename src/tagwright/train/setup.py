@@ -141,7 +141,9 @@ def _arguments(
     return transformers.TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=-(-settings.batch_size // processes()),  # for trackers; `BatchOrder` deals
+        per_device_train_batch_size=-(
+            -settings.batch_size // processes()
+        ),  # for trackers; `BatchOrder` deals
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",

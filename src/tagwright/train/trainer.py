@@ -297,7 +297,9 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
     def _load_rng_state(self, checkpoint: str | None) -> None:
         several = self.order.processes > 1
         name = f"rng_state_{rank()}.pth" if several else "rng_state.pth"
-        if checkpoint is not None and not Path(checkpoint, name).exists():  # of a run in more or fewer processes
+        if (
+            checkpoint is not None and not Path(checkpoint, name).exists()
+        ):  # of a run in more or fewer processes
             self._seed_apart(self.state.global_step)
         else:
             super()._load_rng_state(checkpoint)
