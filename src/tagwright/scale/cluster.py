@@ -20,7 +20,7 @@ from tagwright.errors import InputError, RunError, TagwrightError, require
 from tagwright.scale.fragment import Fragment
 from tagwright.scale.workers import Task, Worker
 
-__all__ = ["DEATHS", "Cluster"]
+__all__ = ["DEATHS", "Cluster", "fetch"]
 
 DEATHS = 3
 """Deaths of workers on one fragment after which it is given up."""
@@ -284,6 +284,13 @@ class _Heard(io.TextIOBase):
         self._lines.append(record.getMessage())
         if record.exc_info and record.exc_info[1] is not None:
             self._lines.append(f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
+
+
+def fetch(kept: Any) -> bytes:
+    """Return the bytes that something stands for which `Cluster.keep` returned, on any machine of the cluster."""
+    import ray
+
+    return bytes(ray.get(kept))
 
 
 def _fit(node: Mapping[str, float], cores: int, *, gpu: bool) -> int:

@@ -13,7 +13,16 @@ from tagwright.scale.fragment import Counts, Fragment
 from tagwright.scale.output import Output
 from tagwright.scale.places import Place
 
-__all__ = ["VERSION", "check_complete", "read_json", "read_records", "totals"]
+__all__ = [
+    "VERSION",
+    "add_counts",
+    "as_json",
+    "check_complete",
+    "from_json",
+    "read_json",
+    "read_records",
+    "totals",
+]
 
 VERSION = 1
 
@@ -47,7 +56,7 @@ def read_records(output: Output, fragments: Sequence[Fragment]) -> dict[int, dic
     again would cost as much as writing it.
     """
     parts, rejects = output.parts(), output.reject_sizes()
-    known = {fragment.number: asdict(fragment) for fragment in fragments}
+    known = {fragment.number: as_json(fragment) for fragment in fragments}
 
     def read(info: Any) -> dict[str, Any] | None:
         try:
@@ -75,6 +84,21 @@ def read_records(output: Output, fragments: Sequence[Fragment]) -> dict[int, dic
     return {record["fragment"]["number"]: record for record in sorted(found, key=_number)}
 
 
+def as_json(fragment: Fragment) -> dict[str, Any]:
+    """Return a fragment as JSON gives it back."""
+    found: dict[str, Any] = json.loads(json.dumps(asdict(fragment)))
+    return found
+
+
+def from_json(found: Mapping[str, Any]) -> Fragment:
+    """Return the fragment that `as_json` made something of."""
+    return Fragment(**{name: _as_tuples(value) for name, value in found.items()})
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+
+
 def _number(record: Mapping[str, Any]) -> int:
     return int(record["fragment"]["number"])
 
@@ -83,16 +107,25 @@ def totals(records: Iterable[Mapping[str, Any]]) -> Counts:
     """Add up the counts of fragments; the first reject is that of the first fragment that has one."""
     total = Counts()
     for record in sorted(records, key=_number):
-        for name, value in record["counts"].items():
-            if name == "first_reject":
-                total.first_reject = total.first_reject or value
-            else:
-                setattr(total, name, getattr(total, name) + value)
+        add_counts(total, record)
     return total
 
 
+def add_counts(total: Counts, record: Mapping[str, Any]) -> None:
+    """Add the counts of a fragment to those of others."""
+    for name, value in record["counts"].items():
+        if name == "first_reject":
+            total.first_reject = total.first_reject or value
+        else:
+            setattr(total, name, getattr(total, name) + value)
+
+
 def check_complete(
-    output: Output, fragments: Sequence[Fragment], records: Mapping[int, Mapping[str, Any]]
+    output: Output,
+    fragments: Sequence[Fragment],
+    records: Mapping[int, Mapping[str, Any]],
+    *,
+    mend: str = "give the same call again",
 ) -> None:
     """Refuse to call a folder finished in which a file is missing, is of another size, or is one too many.
 
@@ -100,16 +133,15 @@ def check_complete(
         RunError: which one.
     """
     parts, rejects = output.parts(), output.reject_sizes()
-    again = "give the same call again"
     for fragment in fragments:
         record = records.get(fragment.number)
         if record is None:
-            raise RunError(f"fragment {fragment.number} is not done", where=str(output.place), mend=again)
+            raise RunError(f"fragment {fragment.number} is not done", where=str(output.place), mend=mend)
         for there, file in ((parts, record["file"]), (rejects, record["rejects"])):
             if file is not None and there.get(file["name"]) != file["bytes"]:
                 size = there.get(file["name"])
                 what = "is not there" if size is None else f"has {size:,} bytes, not {file['bytes']:,}"
-                raise RunError(f"{file['name']} {what}", where=str(output.place), mend=again)
+                raise RunError(f"{file['name']} {what}", where=str(output.place), mend=mend)
     names = [{record["file"]["name"] for record in records.values()}]
     names.append({record["rejects"]["name"] for record in records.values() if record["rejects"]})
     for there, ours, place in ((parts, names[0], output.place), (rejects, names[1], output.rejects)):

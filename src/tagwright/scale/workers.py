@@ -17,6 +17,7 @@ from tagwright.errors import InputError, MissingExtraError, TagwrightError
 from tagwright.scale.commit import commit
 from tagwright.scale.fragment import Fragment, Job
 from tagwright.scale.lock import lease_token
+from tagwright.scale.manifest import from_json
 from tagwright.scale.output import Output, OutputError
 from tagwright.scale.places import Place
 from tagwright.scale.shipping import Shipment, local_bundle
@@ -103,7 +104,7 @@ class Worker:
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
         """Tag the fragments of a batch of Ray Data, which come and go as JSON."""
-        return {"result": [json.dumps(self.run(Fragment(**json.loads(one)))) for one in batch["fragment"]]}
+        return {"result": [json.dumps(self.run(from_json(json.loads(one)))) for one in batch["fragment"]]}
 
     def run(self, fragment: Fragment) -> dict[str, Any]:
         """Tag and commit a fragment.

@@ -1,0 +1,335 @@
+"""A run of `annotate`: what is left to do, doing it, and the manifest at the end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from tagwright.errors import InputError, RunError, TagwrightError
+from tagwright.scale.call import Settings, check_call
+from tagwright.scale.cluster import Cluster, fetch
+from tagwright.scale.fragment import Counts, Fragment, Job
+from tagwright.scale.lock import Lock, take_lock
+from tagwright.scale.manifest import VERSION, add_counts, check_complete,
+    from_json, read_json, read_records, totals
+from tagwright.scale.output import Output, writing
+from tagwright.scale.places import Place
+from tagwright.scale.result import Annotated, Step
+from tagwright.scale.shipping import pack
+from tagwright.scale.workers import Loading, Task, unlike
+
+if TYPE_CHECKING:
+    from tagwright.scale.plan import Plan
+
+__all__ = ["Run", "finished"]
+
+SHOWN = 10
+"""Fragments that an error names."""
+
+_log = logging.getLogger(__name__)
+
+
+class Run:
+    """Tags what is left of a plan, and writes the manifest."""
+
+    def __init__(
+        self,
+        output: Output,
+        lock: Lock,
+        settings: Settings,
+        fingerprint: Mapping[str, str],
+        watch: Callable[[Step], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Take down what there is.
+
+        Args:
+            output: the folder.
+            lock: what holds it.
+            settings: how rows are tagged.
+            fingerprint: of the bundle.
+            watch: is told how far the run is.
+            say: is told what takes a while.
+        """
+        self._output = output
+        self._lock = lock
+        self._settings = settings
+        self._fingerprint = fingerprint
+        self._watch = watch
+        self._say = say
+        self._records: dict[int, dict[str, Any]] = {}
+        self._failed: dict[int, dict[str, Any]] = {}
+        self._began = datetime.now(UTC).isoformat(timespec="seconds")
+        self._done_before = 0
+        self._words = 0
+
+    def plan(self, job: Job, call: Mapping[str, Any], source: Place, cluster: Cluster) -> None:
+        """Take up the plan of the call before, or make one.
+
+        Raises:
+            InputError: the call before was another, or the input has changed since, or cannot be read.
+        """
+        from tagwright.scale.plan import Plan, make_plan
+
+        self._source = source
+        self._call = dict(call)
+        found = read_json(self._output.plan)
+        if found is not None:
+            check_call(found["call"], call, self._output.place)
+            self._plan: Plan = Plan.from_dict(found["plan"])
+            self._plan.check_unchanged(source)
+            self._began = found["began"]
+        else:
+            self._plan = make_plan(
+                source,
+                job,
+                fragment_rows=call["--fragment-rows"],
+                limit=call["--limit"],
+                map_files=cluster.map,
+            )
+        self._job = replace(job, schema=self._plan.schema)
+        self._output.open(self._lock.token)
+        if found is None:
+            written = {
+                "version": VERSION,
+                "began": self._began,
+                "call": self._call,
+                "plan": self._plan.to_dict(),
+            }
+            self._output.put_json(self._output.plan, written)
+        else:
+            self._records = read_records(self._output, self._plan.fragments)
+            self._drop_unlike()
+        self._done_before = len(self._records)
+
+    def tag(self, cluster: Cluster) -> None:
+        """Tag the fragments that are not done.
+
+        Raises:
+            InputError: no worker could begin.
+            RunError: some failed, after the others were done.
+            KeyboardInterrupt: it was stopped; the message says how far it came.
+        """
+        left = [fragment for fragment in self._plan.fragments if fragment.number not in self._records]
+        if not left:
+            return
+        try:
+            self._tag(cluster, left)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"stopped; {self._so_far()}; give the same call again to go on") from None
+        dead = [each for each in left if each.number not in self._records and each.number not in self._failed]
+        if dead or self._failed:
+            raise self._failure(dead, cluster)
+
+    def finish(self, seconds: float) -> Annotated:
+        """Check that all is there, write the manifest and take away what was on the way.
+
+        Args:
+            seconds: that the call took.
+
+        Raises:
+            RunError: a file is missing or one too many, or the folder was taken over.
+        """
+        check_complete(self._output, self._plan.fragments, self._records)
+        self._lock.check()
+        plan = self._plan.to_dict()
+        plan.pop("fragments", None)
+        records = [self._records[number] for number in sorted(self._records)]
+        counts = totals(records)
+        manifest = {
+            "version": VERSION,
+            "call": self._call,
+            "machine": self._machine or {},
+            "counts": asdict(counts),
+            "began": self._began,
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "plan": plan,
+            "fragments": [
+                {name: record[name] for name in ("file", "rejects", "counts", "fragment")}
+                for record in records
+            ],
+        }
+        self._output.put_json(self._output.manifest, manifest)
+        self._lock.rest()
+        self._output.close()
+        return Annotated(
+            path=str(self._output.place),
+            fragments=len(records),
+            counts=counts,
+            machine=self._machine or {},
+            done_before=self._done_before,
+            words=self._words,
+            seconds=seconds,
+            notices=tuple(self._plan.notices),
+        )
+
+    @property
+    def _machine(self) -> Mapping[str, Any] | None:
+        return next((record["machine"] for record in self._records.values()), None)
+
+    def _tag(self, cluster: Cluster, left: Sequence[Fragment]) -> None:
+        settings = self._settings
+        fit, gpu = cluster.room(settings.cores, gpu=uses_gpu(settings))
+        asked = settings.actors or fit
+        if asked > fit:
+            self._say(f"{asked} workers were asked for, and {fit} fit; what does not fit waits")
+        workers = min(asked, fit if cluster.own else asked, len(left))
+        shipment = pack(settings.bundle, cluster.keep, fetch) if cluster.several_machines() else None
+        task = Task(
+            Loading(
+                settings.bundle.absolute(),
+                self._fingerprint,
+                settings.runtime,
+                settings.precision,
+                settings.thresholds,
+                settings.min_score,
+            ),
+            self._job,
+            self._source,
+            self._output.place,
+            self._output.form,
+            self._lock.token,
+            cores=settings.cores,
+            machine=self._machine,
+            shipment=shipment,
+        )
+        begin = time.monotonic()
+        counts = totals(self._records.values())
+
+        def step() -> None:
+            done, now = len(self._records), len(self._records) - self._done_before
+            seconds = time.monotonic() - begin
+            self._watch(Step(len(self._plan.fragments), done, counts, self._words, now, seconds, workers))
+
+        step()
+        for result in cluster.tag(task, left, workers=workers, cores=settings.cores, gpu=gpu):
+            self._lock.check()
+            self._take(result)
+            if "record" in result:
+                add_counts(counts, result["record"])
+                self._words += result["record"]["counts"]["words"]
+            step()
+
+    def _take(self, result: Mapping[str, Any]) -> None:
+        number = result["number"]
+        if "record" in result:
+            record = result["record"]
+            if self._machine is not None and (differs := unlike(self._machine, record["machine"])):
+                self._forget(number)
+                raise InputError(
+                    f"the workers are not alike: {differs}",
+                    where=str(self._output.place),
+                    mend="make them alike with --runtime, --precision and --cores, and begin again with --overwrite",
+                )
+            self._records[number] = record
+            self._failed.pop(number, None)
+            return
+        if result["traceback"]:
+            _log.debug("fragment %d: %s", number, result["traceback"])
+        if result["fatal"]:
+            raise _error(result["error"])
+        self._failed[number] = result["error"]
+
+    def _drop_unlike(self) -> None:
+        """Do again what was computed otherwise than the first fragment; a run that was stopped may have left it."""
+        machine = self._machine
+        for number, record in list(self._records.items()):
+            if machine is not None and unlike(machine, record["machine"]):
+                self._forget(number)
+                del self._records[number]
+
+    def _forget(self, number: int) -> None:
+        place = self._output.record(number)
+        with writing(place), suppress(FileNotFoundError):
+            place.fs.delete_file(place.path)
+
+    def _so_far(self) -> str:
+        return f"{len(self._records):,} of {len(self._plan.fragments):,} fragments are done"
+
+    def _failure(self, dead: Sequence[Fragment], cluster: Cluster) -> RunError:
+        count = len(dead) + len(self._failed)
+        named = [
+            str(fragment) for fragment in sorted({*self._failed, *(fragment.number for fragment in dead)})
+        ]
+        shown = ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN:,} more" if len(named) > SHOWN else "")
+        if self._failed:
+            why = str(_error(self._failed[min(self._failed)]))
+        else:
+            fragment = dead[0]
+            why = f"{fragment.path} from row {fragment.first + 1:,}: {cluster.why_died()}"
+        failed = (
+            f"fragment {shown} failed" if count == 1 else f"{count:,} fragments failed ({shown}); the first"
+        )
+        return RunError(
+            f"{failed}: {why}",
+            where=str(self._output.place),
+            mend=f"{self._so_far()}; the same call again tries the others",
+        )
+
+
+def finished(
+    output: Output,
+    manifest: Mapping[str, Any],
+    call: Mapping[str, Any],
+    source: Place,
+    say: Callable[[str], None],
+    seconds: Callable[[], float],
+) -> Annotated:
+    """Return what a folder holds that an earlier call finished.
+
+    Raises:
+        InputError: that call was another, or the input has changed since.
+        RunError: a file of it is missing, or not as it was written.
+    """
+    from tagwright.scale.plan import Plan
+
+    check_call(manifest["call"], call, output.place)
+    fragments = [from_json(entry["fragment"]) for entry in manifest["fragments"]]
+    plan = Plan.from_dict({**manifest["plan"], "fragments": [entry["fragment"] for entry in manifest["fragments"]]})
+    plan.check_unchanged(source)
+    check_complete(
+        output,
+        fragments,
+        {entry["fragment"]["number"]: entry for entry in manifest["fragments"]},
+        mend="bring the file back, or begin anew with --overwrite",
+    )
+    if output.running.kind is not None:  # it was cut off at its last step
+        lock = take_lock(output, say)
+        try:
+            lock.rest()
+            output.close()
+        finally:
+            lock.release()
+    return Annotated(
+        path=str(output.place),
+        fragments=len(fragments),
+        counts=Counts(**manifest["counts"]),
+        machine=manifest["machine"],
+        done_before=len(fragments),
+        words=0,
+        seconds=seconds(),
+        notices=tuple(plan.notices),
+    )
+
+
+def uses_gpu(settings: Settings) -> bool:
+    """Tell whether the runtime of a bundle can use a GPU, where there is one."""
+    from tagwright.model.bundle import held_for, read_meta
+
+    runtime = settings.runtime
+    if runtime == "auto":
+        runtime = held_for(settings.bundle, read_meta(settings.bundle))
+    if runtime == "onnx":
+        return any(True for _ in metadata.distributions(name="onnxruntime-gpu"))
+    return runtime == "torch"
+
+
+def _error(told: Mapping[str, Any]) -> TagwrightError:
+    kind = InputError if told["exit_code"] == 2 else RunError
+    return kind(told["what"], where=told["where"], mend=told["mend"])
