@@ -47,21 +47,28 @@ def train_command(
     tagwright.json beside it.
     """
     from tagwright.report.terminal import score_table, show
+    from tagwright.train.ending import leave_word, may_say
     from tagwright.train.engine import train
     from tagwright.train.ranks import rank
 
     flags = [f"data.{name}={str(value).lower()}" for name, value in given.items()]
     chosen = [f"train.engine={engine}"] if engine else []
-    trained = train(
-        recipe,
-        data=data,
-        model=model,
-        out=out,
-        resume=resume,
-        overwrite=overwrite,
-        settings=[*flags, *(settings or []), *chosen],
-        report=report,
-    )
+    try:
+        trained = train(
+            recipe,
+            data=data,
+            model=model,
+            out=out,
+            resume=resume,
+            overwrite=overwrite,
+            settings=[*flags, *(settings or []), *chosen],
+            report=report,
+        )
+    except Exception as error:
+        leave_word(error)
+        if may_say(error):
+            raise
+        raise typer.Exit(getattr(error, "exit_code", 1)) from None  # another process says it
     if rank() > 0:
         return
     for split, scores in trained.scores.items():

@@ -147,6 +147,14 @@ class TrainSettings(_Settings):
     """Use Tagwright's faster dropout, embedding gradient and optimizer step where the model allows it; with the
     engine `torch` alone."""
 
+    fsdp: Literal["full_shard", "shard_grad_op"] | None = None
+    """Share the model out over several GPUs (FSDP 2): `full_shard` weights, gradients and optimizer state,
+    `shard_grad_op` all but the weights between forward and backward, which is faster and takes more memory; None keeps
+    the whole model on each GPU. On CPUs it is refused."""
+
+    fsdp_offload: bool = False
+    """With `fsdp`: keep the shares in the machine's own memory, and bring each layer to the GPU when it is its turn."""
+
     early_stopping: int | None = Field(default=None, ge=1)
     """Stop after this many evaluations without a better validation F1."""
 

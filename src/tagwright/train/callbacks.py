@@ -56,8 +56,8 @@ class EarlyStop(transformers.TrainerCallback):  # type: ignore[misc]  # transfor
 class StopOnInterrupt(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is not followed by mypy
     """Turns the first Ctrl-C (or SIGTERM) into a checkpoint after the present step; alone, the second stops at once.
 
-    Use as a context manager around `Trainer.train`. Among several processes the trainer tells all of them, after a
-    batch, that one was asked, so that they stop at the same step; further signals, which launchers send, are let be.
+    Use as a context manager around `Trainer.train`. Among several processes signals are `EndTogether`'s, and the
+    trainer tells all of them, after a batch, that one was asked, so that they stop at the same step.
 
     Attributes:
         asked: this process was asked to stop.
@@ -77,7 +77,7 @@ class StopOnInterrupt(transformers.TrainerCallback):  # type: ignore[misc]  # tr
 
     def __enter__(self) -> StopOnInterrupt:
         self._several = among_several()
-        if threading.current_thread() is threading.main_thread():
+        if not self._several and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._ask)
         return self
@@ -87,7 +87,7 @@ class StopOnInterrupt(transformers.TrainerCallback):  # type: ignore[misc]  # tr
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and not self._several:
+        if self.asked:
             raise KeyboardInterrupt
         self.asked = True
 

@@ -57,7 +57,8 @@ def writing(folder: Path, step: int, *, best: int | None) -> Iterator[Path]:
         if first:
             seal(folder / STAGING / target.name, target)
     except Exception as error:
-        clear_staging(folder)  # on a full disk it would be in the way of what is written next
+        if first:
+            clear_staging(folder)  # on a full disk it would be in the way of what is written next
         if not is_disk_error(error):
             raise
         last = newest(folder)

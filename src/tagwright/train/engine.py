@@ -24,12 +24,22 @@ from tagwright.predict.runtimes.torch import TorchRuntime
 from tagwright.score.evaluate import evaluate
 from tagwright.tags import LabelMap
 from tagwright.train import checkpoint
+from tagwright.train.agreement import check_agreement
 from tagwright.train.callbacks import StopOnInterrupt
+from tagwright.train.ending import EndTogether, is_lost
 from tagwright.train.progress import RunDisplay
-from tagwright.train.ranks import rank, wait
+from tagwright.train.ranks import among_several, rank, wait
 from tagwright.train.recipe import load_recipe, resolve
 from tagwright.train.record import REPORT, make_record, write_report
-from tagwright.train.run import CHECKPOINTS, check_run, default_run, interrupted, prepare_run, with_resume
+from tagwright.train.run import (
+    CHECKPOINTS,
+    check_run,
+    default_run,
+    interrupted,
+    lost,
+    prepare_run,
+    with_resume,
+)
 from tagwright.train.setup import build_trainer, check_encoder, describe, encode_split, origin_of
 from tagwright.train.shared import SharedTagger
 
@@ -138,30 +148,36 @@ def train(
     trainer.add_callback(display)
     interrupt = StopOnInterrupt()
     trainer.add_callback(interrupt)
-    note(describe(recipe, trainer, parts))
     try:
-        with interrupt:
-            trainer.train(resume_from_checkpoint=str(start) if start else None)
-        if interrupt.stopping and trainer.state.global_step < trainer.state.max_steps:
-            raise KeyboardInterrupt
-        display.close()
-        best = _take_best(trainer, recipe, folder, note)
-        network.model = trainer.plain_model()
-        scores = _score(network, table, corpus, _describe_bundle(recipe, labels, network, {}))
-        if rank() == 0:
-            steps = trainer.state.global_step
-            made = make_record(
-                recipe, corpus, steps=steps, best_step=best, scores=scores, history=trainer.history.record()
-            )
-            _save(run, network, _describe_bundle(recipe, labels, network, made))
-            (run / REPORT).unlink(missing_ok=True)  # of the tagger that was here before
+        with EndTogether(interrupt, lambda: lost(run, folder)):
+            check_agreement(recipe, corpus, parts, folder, start)
+            note(describe(recipe, trainer, parts))
+            with interrupt:
+                trainer.train(resume_from_checkpoint=str(start) if start else None)
+            if interrupt.stopping and trainer.state.global_step < trainer.state.max_steps:
+                raise KeyboardInterrupt
+            display.close()
+            best = _take_best(trainer, recipe, folder, note)
+            network.model = trainer.plain_model()
+            scores = _score(network, table, corpus, _describe_bundle(recipe, labels, network, {}))
+            if rank() == 0:
+                steps, history = trainer.state.global_step, trainer.history.record()
+                made = make_record(
+                    recipe, corpus, steps=steps, best_step=best, scores=scores, history=history
+                )
+                _save(run, network, _describe_bundle(recipe, labels, network, made))
+                (run / REPORT).unlink(missing_ok=True)  # of the tagger that was here before
+            _part()
     except RunError as error:
         raise with_resume(error, run, folder) from error
     except KeyboardInterrupt:
         raise interrupted(run, folder) from None
+    except Exception as error:
+        if not (among_several() and is_lost(error)):
+            raise
+        raise lost(run, folder) from error
     finally:
         display.close()
-    wait()
     if rank() == 0 and not recipe.train.keep_checkpoints:
         checkpoint.discard(folder)
     if rank() == 0 and report:
@@ -188,6 +204,15 @@ def _take_best(trainer: Trainer, recipe: Recipe, folder: Path, note: Callable[[s
     trainer.load_weights(folder / f"{checkpoint.PREFIX}{best}")
     note(f"kept the weights of step {best}, the best on validation")
     return int(best)
+
+
+def _part() -> None:
+    """Wait until the bundle is there; the first process, which wrote it, needs nobody any more."""
+    try:
+        wait()
+    except Exception as error:
+        if rank() > 0 or not is_lost(error):
+            raise
 
 
 def _save(run: Path, network: Network, meta: BundleMeta) -> None:

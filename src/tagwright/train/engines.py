@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from tagwright.config import TrainSettings
 from tagwright.errors import InputError
 from tagwright.train.ranks import processes
+from tagwright.train.sharding import check_sharding
 
 __all__ = ["check_engine"]
 
@@ -23,14 +24,26 @@ def check_engine(settings: TrainSettings) -> None:
     """Refuse what the engine cannot do, before any data are read, and load it.
 
     Raises:
-        InputError: a field was set that the engine cannot honour, or it would have to train in several processes.
+        InputError: a field was set that the engine cannot honour, or it would have to train in several processes; a
+            batch has fewer sentences than there are processes; or the model cannot be shared out here.
         MissingExtraError: the engine is not installed.
     """
     if settings.engine == "torch":
+        if settings.batch_size < processes():
+            raise InputError(
+                f"train.batch_size = {settings.batch_size} leaves some of {processes()} processes without a sentence",
+                mend=f"raise it, or start at most {settings.batch_size}",
+            )
+        check_sharding(settings)
         return
     if settings.fast_step and "fast_step" in settings.model_fields_set:
         raise InputError(
             "train.fast_step = true is for the engine torch alone",
+            mend="leave it out, or give --engine torch",
+        )
+    if settings.fsdp is not None:
+        raise InputError(
+            f"train.fsdp = {settings.fsdp!r} is for the engine torch alone",
             mend="leave it out, or give --engine torch",
         )
     if processes() > 1:

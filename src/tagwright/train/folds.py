@@ -25,6 +25,7 @@ from tagwright.score.counts import score_tags
 from tagwright.score.tagged import tag_split
 from tagwright.tags import LabelMap
 from tagwright.train.engine import train
+from tagwright.train.ranks import processes
 
 __all__ = ["assign_folds", "cross_probabilities"]
 
@@ -69,6 +70,8 @@ def cross_probabilities(
         RunError: the training of a fold failed.
         KeyboardInterrupt: interrupted; the taggers of all folds are removed, as they always are.
     """
+    if processes() > 1:
+        raise InputError("folds are trained in one process", mend="start it without torchrun")
     part = corpus.require_split(split, entities=True)
     if recipe.model.encoder is None:
         raise InputError("no encoder was named", mend="give --model ENCODER, such as minilm")

@@ -13,9 +13,10 @@ from tagwright.errors import InputError, RunError
 from tagwright.model.huggingface import read_json
 from tagwright.model.swap import RECORD
 from tagwright.train import checkpoint
-from tagwright.train.ranks import rank
+from tagwright.train.ending import ProcessLostError
+from tagwright.train.ranks import host, rank
 
-__all__ = ["CHECKPOINTS", "check_run", "default_run", "interrupted", "prepare_run", "with_resume"]
+__all__ = ["CHECKPOINTS", "check_run", "default_run", "interrupted", "lost", "prepare_run", "with_resume"]
 
 CHECKPOINTS = "checkpoints"
 STATE = "run.json"
@@ -83,6 +84,12 @@ def prepare_run(
         unfinished.replace(folder / STATE)
     if not resume:
         return None
+    if rank() > 0 and not (folder / STATE).exists():
+        raise InputError(
+            f"process {rank()} on {host()} does not see the run to resume",
+            where=str(folder),
+            mend="put --out on a file system that all machines share, or copy it to each",
+        )
     before = read_json(folder / STATE)
     begun = before.get("recipe", {}).get("train", {}).get("engine", "torch")
     if begun != recipe.train.engine:
@@ -117,6 +124,22 @@ def with_resume(error: RunError, run: Path, folder: Path) -> RunError:
     last = checkpoint.newest(folder)
     where = f"; the checkpoint of step {checkpoint.step_of(last)} is in {folder}" if last else ""
     return RunError(error.what + where, where=error.where or str(run), mend=error.mend)
+
+
+def lost(run: Path, folder: Path) -> ProcessLostError:
+    """Return the error of a run that cannot go on because another of its processes has ended."""
+    last = checkpoint.newest(folder)
+    if last is None:
+        return ProcessLostError(
+            "another process of this run has ended, before the first checkpoint",
+            where=str(run),
+            mend="begin anew with --overwrite",
+        )
+    return ProcessLostError(
+        f"another process of this run has ended; the checkpoint of step {checkpoint.step_of(last)} is in {folder}",
+        where=str(run),
+        mend="go on with the same call and --resume",
+    )
 
 
 def interrupted(run: Path, folder: Path) -> RunError:
