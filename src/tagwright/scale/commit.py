@@ -14,6 +14,7 @@ from io import RawIOBase
 from typing import Any, BinaryIO, cast
 
 from tagwright.scale.fragment import Counts, Fragment
+from tagwright.scale.manifest import as_json
 from tagwright.scale.output import Output, sync_folder, writing
 from tagwright.scale.places import Place
 
@@ -88,7 +89,7 @@ def commit(
         counts = tag(cast(BinaryIO, rows.file), cast(BinaryIO, rejects.file))
         record = {
             **about,
-            "fragment": asdict(fragment),
+            "fragment": as_json(fragment),
             "file": rows.about(targets[0].name),
             "rejects": rejects.about(targets[1].name) if rejects.file.size else None,
             "counts": asdict(counts),

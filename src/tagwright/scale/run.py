@@ -16,8 +16,15 @@ from tagwright.scale.call import Settings, check_call
 from tagwright.scale.cluster import Cluster, fetch
 from tagwright.scale.fragment import Counts, Fragment, Job
 from tagwright.scale.lock import Lock, take_lock
-from tagwright.scale.manifest import VERSION, add_counts, check_complete,
-    from_json, read_json, read_records, totals
+from tagwright.scale.manifest import (
+    VERSION,
+    add_counts,
+    check_complete,
+    from_json,
+    read_json,
+    read_records,
+    totals,
+)
 from tagwright.scale.output import Output, writing
 from tagwright.scale.places import Place
 from tagwright.scale.result import Annotated, Step
@@ -291,7 +298,9 @@ def finished(
 
     check_call(manifest["call"], call, output.place)
     fragments = [from_json(entry["fragment"]) for entry in manifest["fragments"]]
-    plan = Plan.from_dict({**manifest["plan"], "fragments": [entry["fragment"] for entry in manifest["fragments"]]})
+    plan = Plan.from_dict(
+        {**manifest["plan"], "fragments": [entry["fragment"] for entry in manifest["fragments"]]}
+    )
     plan.check_unchanged(source)
     check_complete(
         output,
