@@ -13,7 +13,15 @@ from tagwright.errors import InputError, RunError, require
 from tagwright.predict.lines import WORDS, Line, invalid_utf8, too_long
 from tagwright.predict.rawlines import KEPT_BYTES, LONGEST
 
-__all__ = ["check_parquet", "is_words", "lines_of", "read_parquet", "text_column"]
+__all__ = [
+    "check_parquet",
+    "is_words",
+    "lines_of",
+    "open_parquet",
+    "parquet_batches",
+    "read_parquet",
+    "text_column",
+]
 
 BATCH_BYTES = 4 << 20
 BATCH_ROWS = 1024
@@ -26,7 +34,7 @@ def check_parquet(path: str | Path, *, field: str = "text") -> None:
         InputError: with the names of the columns that it has.
         MissingExtraError: pyarrow is not installed.
     """
-    with _opened(path) as file:
+    with open_parquet(path, str(path)) as file:
         text_column(file.schema_arrow, str(path), field)
 
 
@@ -52,37 +60,37 @@ def read_parquet(
         MissingExtraError: pyarrow is not installed.
     """
     source = str(path)
-    with _opened(path) as file:
-        pa = require("pyarrow", "parquet")
+    with open_parquet(path, source) as file:
         column = text_column(file.schema_arrow, source, field)
         names = [column, *(["id"] if column != "id" and "id" in file.schema_arrow.names else [])]
-        try:
-            for row, batch in _batches(file, names, first_row):
-                yield from lines_of(batch, column, source, first_row=row, longest=longest)
-        except (pa.ArrowException, OSError) as error:
-            raise RunError(
-                f"the Parquet file is damaged: {_first_line(error)}",
-                where=source,
-                mend="copy it again, whole",
-            ) from error
+        for row, batch in parquet_batches(file, source, names, first_row=first_row):
+            yield from lines_of(batch, column, source, first_row=row, longest=longest)
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
-    """Open a file; its columns are read through a buffer, and none is held whole."""
+def open_parquet(file: Any, name: str) -> Iterator[Any]:
+    """Open a file as a `pyarrow.parquet.ParquetFile`; its columns are read through a buffer, and none held whole.
+
+    Args:
+        file: its path, or what is open.
+        name: what to call it in an error.
+
+    Raises:
+        InputError: there is none, or it is no Parquet.
+    """
     pa = require("pyarrow", "parquet")
     parquet = require("pyarrow.parquet", "parquet")
     try:
-        file = parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+        opened = parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, FileNotFoundError):
-            raise InputError("there is no such file", where=str(path)) from None
+            raise InputError("there is no such file", where=name) from None
         reason = _first_line(error)
         if "magic bytes" in reason or "smaller than" in reason or "size is 0" in reason:
             reason = "it is of another format, or ends early"
-        raise InputError(f"no Parquet file that can be read: {reason}", where=str(path)) from None
-    with file:
-        yield file
+        raise InputError(f"no Parquet file that can be read: {reason}", where=name) from None
+    with opened:
+        yield opened
 
 
 def _first_line(error: Exception) -> str:
@@ -144,21 +152,41 @@ def is_words(types: Any, kind: Any) -> bool:
     return is_list and _is_string(types, kind.value_type)
 
 
-def _batches(file: Any, names: list[str], first_row: int) -> Iterator[tuple[int, Any]]:
-    """Yield rows a few at a time, each time with the number of the first of them."""
+def parquet_batches(
+    file: Any, source: str, names: list[str], *, first_row: int = 1
+) -> Iterator[tuple[int, Any]]:
+    """Yield rows a few at a time, each time with the number of the first of them.
+
+    Args:
+        file: what `open_parquet` opened.
+        source: the file's name.
+        names: the columns to read.
+        first_row: the row to begin with, from 1.
+
+    Raises:
+        RunError: the file is damaged from here on.
+    """
+    pa = require("pyarrow", "parquet")
     row = 1
-    for group in range(file.num_row_groups):
-        metadata = file.metadata.row_group(group)
-        if row + metadata.num_rows <= first_row:
-            row += metadata.num_rows
-            continue
-        size = max(metadata.total_byte_size // max(metadata.num_rows, 1), 1)
-        rows = min(max(BATCH_BYTES // size, 1), BATCH_ROWS)
-        for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
-            skipped = max(first_row - row, 0)
-            if skipped < batch.num_rows:
-                yield row + skipped, batch.slice(skipped)
-            row += batch.num_rows
+    try:
+        for group in range(file.num_row_groups):
+            metadata = file.metadata.row_group(group)
+            if row + metadata.num_rows <= first_row:
+                row += metadata.num_rows
+                continue
+            size = max(metadata.total_byte_size // max(metadata.num_rows, 1), 1)
+            rows = min(max(BATCH_BYTES // size, 1), BATCH_ROWS)
+            for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
+                skipped = max(first_row - row, 0)
+                if skipped < batch.num_rows:
+                    yield row + skipped, batch.slice(skipped)
+                row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(
+            f"the Parquet file is damaged: {_first_line(error)}",
+            where=source,
+            mend="copy it again, whole",
+        ) from error
 
 
 def lines_of(

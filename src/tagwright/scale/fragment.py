@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["Counts", "Fragment", "Job"]
@@ -19,7 +20,9 @@ class Fragment:
         rows: how many rows; None for all that are left, in a file that is packed.
         begin: where the first line begins, in bytes; 0 where rows are found otherwise.
         end: where the last line ends, in bytes; None for the end of the file.
-        take: at most so many rows are kept of those that fulfil `Job.where`; None for all.
+        take: reading ends when so many rows were kept, those that fulfil `Job.where`; None for all.
+        added: columns that all rows of the file get, and their value as text: of folders such as `year=2024`, and
+            the `split` of a DatasetDict.
     """
 
     number: int
@@ -30,6 +33,7 @@ class Fragment:
     begin: int = 0
     end: int | None = None
     take: int | None = None
+    added: Sequence[Sequence[str | None]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Job:
         where: a condition in SQL that rows must fulfil, over the input's columns; None for none.
         into: the column that the entities are written to.
         form: `parquet` or `jsonl`.
-        schema: the columns to be written but for `into`, as a serialized Arrow schema.
+        schema: all columns of the input, kept or not, as `Plan.schema` has them: a serialized Arrow schema.
     """
 
     source: str

@@ -1,0 +1,319 @@
+"""What is to be done: the input cut into fragments, and the columns that it has."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from itertools import islice
+from typing import Any, Self
+
+from tagwright.errors import InputError, require
+from tagwright.predict.lines import WORDS
+from tagwright.predict.parquet import text_column
+from tagwright.scale.columns import checked_schema, kept, one_schema, schema_bytes, schema_of
+from tagwright.scale.fragment import Fragment, Job
+from tagwright.scale.jsonkinds import columns_of, merged
+from tagwright.scale.places import Place
+from tagwright.scale.scan import Scan, Survey
+from tagwright.scale.sources import Found, InputFile, find_files
+from tagwright.scale.where import condition_of
+from tagwright.scale.writing import check_writable
+
+__all__ = ["MapFiles", "Plan", "make_plan"]
+
+MapFiles = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""`map`, or what runs a function elsewhere and gives the results in the same order."""
+
+_FILES = 32
+_BYTES = 64 << 20
+"""What is looked at together is up to so many files, or so many bytes of lines."""
+_WAVE = 8
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class Plan:
+    """The fragments of an input.
+
+    Attributes:
+        fragments: in the order of the input.
+        files: its files, with what changes when they change.
+        schema: all its columns, as a serialized Arrow schema: what `Job.schema` is to be.
+        notices: what the user is told.
+    """
+
+    fragments: list[Fragment]
+    files: list[InputFile]
+    schema: bytes
+    notices: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain JSON values."""
+        places = {file.path: position for position, file in enumerate(self.files)}
+        return {
+            "files": [list(astuple(file)) for file in self.files],
+            "fragments": [
+                [places[one.path], one.first, one.rows, one.begin, one.end, one.take]
+                for one in self.fragments
+            ],
+            "schema": base64.b64encode(self.schema).decode(),
+            "notices": list(self.notices),
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` made a record of.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            files = [
+                InputFile(path, kind, size, mark, tuple((name, value) for name, value in added))
+                for path, kind, size, mark, added in record["files"]
+            ]
+            fragments = [
+                Fragment(
+                    number,
+                    files[place].path,
+                    files[place].kind,
+                    first,
+                    rows,
+                    begin,
+                    end,
+                    take,
+                    files[place].added,
+                )
+                for number, (place, first, rows, begin, end, take) in enumerate(record["fragments"])
+            ]
+            return cls(fragments, files, base64.b64decode(record["schema"]), list(record["notices"]))
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"no plan: {error}") from None
+
+    def check_unchanged(self, source: Place) -> None:
+        """Refuse an input that is not the one of the plan.
+
+        Raises:
+            InputError: a file has changed, is gone or new.
+        """
+        mend = "bring the input back as it was, or begin again with --overwrite"
+        try:
+            now = {file.path: file for file in find_files(source).files}
+        except InputError as error:
+            raise InputError(error.what, where=error.where, mend=mend) from None
+        before = {file.path: file for file in self.files}
+        for path, file in before.items():
+            if path not in now:
+                raise InputError("the file is gone since the run was begun", where=path, mend=mend)
+            if (now[path].size, now[path].mark) != (file.size, file.mark):
+                raise InputError("the file has changed since the run was begun", where=path, mend=mend)
+        if new := next((path for path in now if path not in before), None):
+            raise InputError("the file is new since the run was begun", where=new, mend=mend)
+
+
+def make_plan(
+    source: Place, job: Job, *, fragment_rows: int, limit: int | None = None, map_files: MapFiles = map
+) -> Plan:
+    """Find what the input is made of, and cut it into fragments.
+
+    Of Parquet only the ends of files are read. Files of lines are read once, to find where lines begin; JSON lines
+    a second time, to find their columns.
+
+    Args:
+        source: the input.
+        job: what will be done; its `schema` is not looked at.
+        fragment_rows: rows of a fragment, a multiple of 1,024.
+        limit: rows to keep, the first ones; None for all.
+        map_files: how functions are run over parts of the input.
+
+    Raises:
+        InputError: the input cannot be read or does not go together, or the job does not suit it.
+        RunError: a file cannot be read.
+    """
+    if fragment_rows < 1 or fragment_rows % 1024:
+        raise InputError(f"a fragment cannot have {fragment_rows} rows", mend="give a multiple of 1,024")
+    if limit is not None and limit < 1:
+        raise InputError(f"a limit of {limit} leaves nothing", mend="give at least 1")
+    if not job.into:
+        raise InputError("the column of the entities has no name", mend="give one with --into NAME")
+    found = find_files(source)
+    scan = Scan(source, job, fragment_rows)
+    notices = list(found.notices)
+    if limit is not None and job.where is None:
+        surveyed, fragments, kinds = _first(found, scan, limit, map_files)
+    else:
+        surveyed = _surveyed(found.files, scan, map_files)
+        fragments = _cut(surveyed, fragment_rows)
+        kinds = _kinds(fragments, scan, map_files)[0] if found.kind == "jsonl" else {}
+    schema = _schema(found.kind, surveyed, kinds, job, notices)
+    job = replace(job, schema=schema_bytes(schema))
+    columns = kept(job, schema)
+    if job.form == "parquet":
+        check_writable(columns, str(source))
+    if job.where is not None:
+        condition_of(job.where, job.schema)
+        if limit is not None:
+            fragments = _matching(fragments, replace(scan, job=job), limit, map_files)
+    if not fragments:
+        file = found.files[0]
+        fragments = [Fragment(0, file.path, file.kind, rows=0, added=file.added)]
+    fragments = [replace(fragment, number=number) for number, fragment in enumerate(fragments)]
+    return Plan(fragments, found.files, job.schema, notices)
+
+
+Surveyed = list[tuple[InputFile, Survey]]
+
+
+def _surveyed(files: Sequence[InputFile], scan: Scan, map_files: MapFiles) -> Surveyed:
+    groups = list(_groups(files))
+    surveys = [survey for group in map_files(scan.survey, groups) for survey in group]
+    return list(zip(files, surveys, strict=True))
+
+
+def _groups(files: Iterable[InputFile]) -> Iterator[list[InputFile]]:
+    group: list[InputFile] = []
+    size = 0
+    for file in files:
+        group.append(file)
+        size += file.size if file.kind in ("text", "jsonl") else 0
+        if len(group) == _FILES or size >= _BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _cut(surveyed: Surveyed, step: int) -> list[Fragment]:
+    """Cut files into fragments; their numbers come later."""
+    fragments = []
+    for file, survey in surveyed:
+        if survey.rows is None:
+            fragments.append(Fragment(0, file.path, file.kind, added=file.added))
+            continue
+        ends = [*survey.begins[1:], survey.end]
+        for number, first in enumerate(range(0, survey.rows, step)):
+            rows = min(step, survey.rows - first)
+            places = (survey.begins[number], ends[number]) if survey.begins else (0, None)
+            fragments.append(
+                Fragment(0, file.path, file.kind, first, rows, places[0], places[1], added=file.added)
+            )
+    return fragments
+
+
+def _kinds(
+    fragments: Sequence[Fragment], scan: Scan, map_files: MapFiles
+) -> tuple[dict[str, Any], list[int]]:
+    """Return the kinds of the keys of JSON lines, and how many rows each fragment has."""
+    groups: list[list[Fragment]] = []
+    size = _BYTES
+    for fragment in fragments:
+        if size >= _BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(fragment)
+        size += _BYTES if fragment.end is None else fragment.end - fragment.begin
+    parts = list(map_files(scan.kinds, groups))
+    return merged([kinds for kinds, _ in parts]), [rows for _, counts in parts for rows in counts]
+
+
+def _first(
+    found: Found, scan: Scan, limit: int, map_files: MapFiles
+) -> tuple[Surveyed, list[Fragment], dict[str, Any]]:
+    """Look at no more files than hold the first rows, and of files of lines at no more than those."""
+    surveyed: Surveyed = []
+    fragments: list[Fragment] = []
+    parts: list[dict[str, Any]] = []
+    left = limit
+    for file in found.files:
+        most = left
+        while True:
+            [[survey]] = map_files(replace(scan, most=most).survey, [[file]])
+            some = _cut([(file, survey)], scan.fragment_rows)
+            kinds, rows = _rows(some, scan, map_files)
+            if survey.whole or sum(rows) >= left:
+                break
+            most = 4 * most + scan.fragment_rows  # many lines are blank
+        surveyed.append((file, survey))
+        parts.append(kinds)
+        for fragment, count in zip(some, rows, strict=True):
+            if left > 0:
+                fragments.append(replace(fragment, take=left) if count > left else fragment)
+                left -= count
+        if left <= 0:
+            break
+    return surveyed, fragments, merged(parts)
+
+
+def _rows(fragments: list[Fragment], scan: Scan, map_files: MapFiles) -> tuple[dict[str, Any], list[int]]:
+    if any(fragment.kind == "jsonl" for fragment in fragments):
+        return _kinds(fragments, scan, map_files)
+    return {}, [
+        fragment.rows if fragment.rows is not None else next(iter(map_files(scan.count, [fragment])))
+        for fragment in fragments
+    ]
+
+
+def _matching(fragments: list[Fragment], scan: Scan, limit: int, map_files: MapFiles) -> list[Fragment]:
+    """Count the rows that fulfil the condition, from the beginning, until there are enough."""
+    kept_fragments: list[Fragment] = []
+    waiting = iter(fragments)
+    while wave := list(islice(waiting, _WAVE)):
+        for fragment, count in zip(wave, map_files(scan.count, wave), strict=False):
+            kept_fragments.append(replace(fragment, take=limit) if count >= limit else fragment)
+            limit -= count
+            if limit <= 0:
+                return kept_fragments
+    return kept_fragments
+
+
+def _schema(kind: str, surveyed: Surveyed, kinds: Mapping[str, Any], job: Job, notices: list[str]) -> Any:
+    pa = require("pyarrow", "parquet")
+    if kind == "text":
+        return pa.schema([pa.field("line", pa.int64()), pa.field("text", pa.string())])
+    if kind == "jsonl":
+        return _json_schema(kinds, job, notices)
+    schemas: dict[str, Any] = {}
+    seen: set[bytes] = set()
+    for file, survey in surveyed:
+        if survey.schema not in seen:
+            seen.add(survey.schema)
+            schema = checked_schema(schema_of(survey.schema), file.path)
+            text_column(schema, file.path, job.field)
+            schemas[file.path] = schema
+    schema, lacking = one_schema(schemas)
+    if lacking:
+        more = f" and {len(lacking) - _SHOWN:,} more" if len(lacking) > _SHOWN else ""
+        notices.append(f"null where a file lacks the column: {', '.join(lacking[:_SHOWN])}{more}")
+    for name, values in _added(file for file, _ in surveyed).items():
+        if name not in schema.names:
+            schema = schema.append(pa.field(name, pa.int64() if _are_whole(values) else pa.string()))
+    return schema
+
+
+def _json_schema(kinds: Mapping[str, Any], job: Job, notices: list[str]) -> Any:
+    schema, mixed = columns_of(kinds)
+    if kinds and not any(name in kinds for name in (job.field, *WORDS)):
+        raise InputError(
+            f"no line has a key {job.field!r}; the keys are {', '.join(schema.names)}",
+            where=job.source,
+            mend="name the one of the text with --field",
+        )
+    if mixed and job.form == "parquet":
+        shown = ", ".join(map(repr, mixed[:_SHOWN]))
+        more = f" and {len(mixed) - _SHOWN:,} more" if len(mixed) > _SHOWN else ""
+        notices.append(f"values of several kinds, which are written as JSON in a text: {shown}{more}")
+    return schema
+
+
+def _added(files: Iterable[InputFile]) -> dict[str, list[str | None]]:
+    values: dict[str, list[str | None]] = {}
+    for file in files:
+        for name, value in file.added:
+            values.setdefault(name, []).append(value)
+    return values
+
+
+def _are_whole(values: Iterable[str | None]) -> bool:
+    """Tell whether values are whole numbers, none with a zero before it that a number would lose."""
+    return all(value is None or (value.isdecimal() and str(int(value)) == value) for value in values)
