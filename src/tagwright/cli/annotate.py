@@ -149,7 +149,7 @@ def _conclude(done: result.Annotated) -> None:
             for name in ("the runtime", "the precision", "the device")
             if name in done.machine
         )
-        line += f"; {done.seconds:.1f} s, {done.words / max(done.seconds, 1e-9):,.0f} words/s ({how})"
+        line += f"; {done.seconds:.1f} s, {done.words_now / max(done.seconds, 1e-9):,.0f} words/s ({how})"
         if done.done_before:
             line += f"; {_count(done.done_before, 'fragment')} had been done before"
     _say(line)

@@ -20,10 +20,8 @@ from tagwright.errors import InputError, RunError, TagwrightError, require
 from tagwright.scale.fragment import Fragment
 from tagwright.scale.workers import Task, Worker
 
-__all__ = ["DEATHS", "Cluster", "fetch"]
+__all__ = ["Cluster", "fetch"]
 
-DEATHS = 3
-"""Deaths of workers on one fragment after which it is given up."""
 PATIENCE = 300.0
 """Seconds to wait for a cluster that has no room for one worker to grow: one that scales itself may."""
 STORE = 100 << 20
@@ -142,8 +140,8 @@ class Cluster:
     ) -> Iterator[Mapping[str, Any]]:
         """Tag fragments and give back what `Worker.run` says of each, as it comes.
 
-        A worker that dies is started again and its fragment done again. A fragment on which `DEATHS` workers died
-        is left out.
+        A worker that dies is started again, and its fragment done again; `Worker.run` sees to it that there is an end
+        to that. (Ray Data does so by itself, without limit.)
 
         Args:
             task: what is to be done.
@@ -163,7 +161,6 @@ class Cluster:
                 compute=data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
                 num_cpus=cores,
                 num_gpus=1 if gpu else None,
-                ray_remote_args_fn=_Restarted(),
             )
             rows = results.iter_rows()
             try:
@@ -176,11 +173,10 @@ class Cluster:
                     rows.close()
 
     def why_died(self) -> str:
-        """Say why workers died, as far as Ray has said so."""
+        """Say why workers died, as far as Ray has said so, and what to do."""
         if self._heard.said("OutOfMemory", "running low on memory", "memory pressure"):
-            return "the machine ran out of memory, and Ray killed the worker; run fewer workers (--actors)"
-        logs = self._see_logs()
-        return f"its worker died {DEATHS} times" + (f"; {logs}" if logs else "")
+            return "the machine ran out of memory, and Ray killed it; run fewer workers (--actors)"
+        return self._see_logs() or "Ray's logs say why"
 
     def _started(self) -> Any:
         if self._ray is None:
@@ -207,7 +203,8 @@ class Cluster:
             with _kept_signals(), ExitStack() as failing:
                 failing.callback(ray.shutdown)
                 try:
-                    ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+                    with _silenced():
+                        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
                 except (ConnectionError, ValueError, RuntimeError, OSError) as error:
                     raise self._unreachable(error) from error
                 failing.pop_all()
@@ -233,9 +230,9 @@ class Cluster:
 
     @contextmanager
     def _quiet_data(self, data: Any) -> Iterator[None]:
-        """Let Ray Data go on after a fragment that is given up, and say nothing to the terminal."""
+        """Let Ray Data say nothing to the terminal."""
         context = data.DataContext.get_current()
-        wanted = {"enable_progress_bars": False, "print_on_execution_start": False, "max_errored_blocks": -1}
+        wanted = {"enable_progress_bars": False, "print_on_execution_start": False}
         before = {name: getattr(context, name) for name in wanted if hasattr(context, name)}
         logger = logging.getLogger("ray.data")
         handlers = list(logger.handlers)
@@ -249,13 +246,6 @@ class Cluster:
             logger.handlers = handlers
             for name, value in before.items():
                 setattr(context, name, value)
-
-
-class _Restarted:
-    """What a worker's actor is made with; Ray Data takes it from a function alone."""
-
-    def __call__(self) -> dict[str, Any]:
-        return {"max_restarts": -1, "max_task_retries": DEATHS - 1}
 
 
 class _Heard(io.TextIOBase):
@@ -318,6 +308,23 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Drop what Ray's own threads write to stderr, past Python, for the length of the block."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager

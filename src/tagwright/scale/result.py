@@ -44,7 +44,7 @@ class Annotated:
         counts: of the whole corpus.
         machine: what computed it: the runtime, the precision, the device.
         done_before: fragments that earlier calls had done.
-        words: words tagged by this call.
+        words_now: words tagged by this call.
         seconds: that this call took.
         notices: what there is to say of the input.
     """
@@ -54,7 +54,7 @@ class Annotated:
     counts: Counts
     machine: Mapping[str, Any]
     done_before: int
-    words: int
+    words_now: int
     seconds: float
     notices: tuple[str, ...] = ()
 

@@ -130,9 +130,8 @@ class Run:
             self._tag(cluster, left)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"stopped; {self._so_far()}; give the same call again to go on") from None
-        dead = [each for each in left if each.number not in self._records and each.number not in self._failed]
-        if dead or self._failed:
-            raise self._failure(dead, cluster)
+        if self._failed:
+            raise self._failure()
 
     def finish(self, seconds: float) -> Annotated:
         """Check that all is there, write the manifest and take away what was on the way.
@@ -171,7 +170,7 @@ class Run:
             counts=counts,
             machine=self._machine or {},
             done_before=self._done_before,
-            words=self._words,
+            words_now=self._words,
             seconds=seconds,
             notices=tuple(self._plan.notices),
         )
@@ -217,13 +216,13 @@ class Run:
         step()
         for result in cluster.tag(task, left, workers=workers, cores=settings.cores, gpu=gpu):
             self._lock.check()
-            self._take(result)
+            self._take(result, cluster)
             if "record" in result:
                 add_counts(counts, result["record"])
                 self._words += result["record"]["counts"]["words"]
             step()
 
-    def _take(self, result: Mapping[str, Any]) -> None:
+    def _take(self, result: Mapping[str, Any], cluster: Cluster) -> None:
         number = result["number"]
         if "record" in result:
             record = result["record"]
@@ -235,13 +234,16 @@ class Run:
                     mend="make them alike with --runtime, --precision and --cores, and begin again with --overwrite",
                 )
             self._records[number] = record
-            self._failed.pop(number, None)
             return
         if result["traceback"]:
             _log.debug("fragment %d: %s", number, result["traceback"])
         if result["fatal"]:
             raise _error(result["error"])
         self._failed[number] = result["error"]
+        if result["deadly"]:
+            fragment = self._plan.fragments[number]
+            where = f"{fragment.path} from row {fragment.first + 1:,}"
+            self._failed[number] |= {"where": where, "mend": cluster.why_died()}
 
     def _drop_unlike(self) -> None:
         """Do again what was computed otherwise than the first fragment; a run that was stopped may have left it."""
@@ -259,22 +261,15 @@ class Run:
     def _so_far(self) -> str:
         return f"{len(self._records):,} of {len(self._plan.fragments):,} fragments are done"
 
-    def _failure(self, dead: Sequence[Fragment], cluster: Cluster) -> RunError:
-        count = len(dead) + len(self._failed)
-        named = [
-            str(fragment) for fragment in sorted({*self._failed, *(fragment.number for fragment in dead)})
-        ]
-        shown = ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN:,} more" if len(named) > SHOWN else "")
-        if self._failed:
-            why = str(_error(self._failed[min(self._failed)]))
-        else:
-            fragment = dead[0]
-            why = f"{fragment.path} from row {fragment.first + 1:,}: {cluster.why_died()}"
+    def _failure(self) -> RunError:
+        count = len(self._failed)
+        named = [str(number) for number in sorted(self._failed)]
+        shown = ", ".join(named[:SHOWN]) + (f" and {count - SHOWN:,} more" if count > SHOWN else "")
         failed = (
             f"fragment {shown} failed" if count == 1 else f"{count:,} fragments failed ({shown}); the first"
         )
         return RunError(
-            f"{failed}: {why}",
+            f"{failed}: {_error(self._failed[min(self._failed)])}",
             where=str(self._output.place),
             mend=f"{self._so_far()}; the same call again tries the others",
         )
@@ -321,7 +316,7 @@ def finished(
         counts=Counts(**manifest["counts"]),
         machine=manifest["machine"],
         done_before=len(fragments),
-        words=0,
+        words_now=0,
         seconds=seconds(),
         notices=tuple(plan.notices),
     )

@@ -8,12 +8,13 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tagwright
-from tagwright.errors import InputError, MissingExtraError, TagwrightError
+from tagwright.errors import InputError, MissingExtraError, RunError, TagwrightError
 from tagwright.scale.commit import commit
 from tagwright.scale.fragment import Fragment, Job
 from tagwright.scale.lock import lease_token
@@ -21,6 +22,7 @@ from tagwright.scale.manifest import from_json
 from tagwright.scale.output import Output, OutputError
 from tagwright.scale.places import Place
 from tagwright.scale.shipping import Shipment, local_bundle
+from tagwright.scale.tries import DEATHS, Tries
 
 if TYPE_CHECKING:
     from tagwright.predict.tagger import Tagger
@@ -97,6 +99,7 @@ class Worker:
         """
         self._task = task
         self._output = Output(task.output, task.form)
+        self._tries = Tries(self._output, task.token)
         self._tagger: Tagger | None = None
         self._machine: dict[str, Any] = {}
         self._budget = 0
@@ -111,19 +114,28 @@ class Worker:
 
         Returns:
             `number`, and either its `record`, or an `error` (`what`, `where`, `mend`, `exit_code`), whether it is
-            `fatal` for the whole run, and its `traceback`.
+            `fatal` for the whole run or `deadly` for workers, and its `traceback`.
         """
+        result: dict[str, Any] = {"number": fragment.number}
         try:
-            return {"number": fragment.number, "record": self._run(fragment)}
-        except (KeyboardInterrupt, SystemExit):
+            self._still(now=True)
+            if self._tries.begin(fragment.number) >= DEATHS:
+                raise _DeadlyError
+            result["record"] = self._run(fragment)
+        except (
+            KeyboardInterrupt,
+            SystemExit,
+        ):  # the worker is ended, and this is no death of the fragment's making
             raise
         except BaseException as error:
-            return {"number": fragment.number, **_told(error)}
+            result |= _told(error)
+        with suppress(TagwrightError):
+            self._tries.end(fragment.number)
+        return result
 
     def _run(self, fragment: Fragment) -> dict[str, Any]:
         from tagwright.scale.tagging import tag_fragment
 
-        self._still(now=True)
         tagger = self._loaded()
         tagger.batch_pieces = self._budget  # bytes must not depend on the fragments before
         return commit(
@@ -218,6 +230,13 @@ class _FatalError(InputError):
         return made
 
 
+class _DeadlyError(RunError):
+    """Too many workers died on a fragment."""
+
+    def __init__(self) -> None:
+        super().__init__(f"its worker died {DEATHS} times")
+
+
 def _told(error: BaseException) -> dict[str, Any]:
     shown: dict[str, Any]
     if isinstance(error, TagwrightError):
@@ -234,4 +253,10 @@ def _told(error: BaseException) -> dict[str, Any]:
         what = f"internal error: {type(error).__name__}: {line}"
         shown = {"what": what, "where": None, "mend": None, "exit_code": 1}
     fatal = isinstance(error, _FatalError | OutputError | MissingExtraError)
-    return {"error": shown, "fatal": fatal, "traceback": "".join(traceback.format_exception(error))}
+    deadly = isinstance(error, _DeadlyError)
+    return {
+        "error": shown,
+        "fatal": fatal,
+        "deadly": deadly,
+        "traceback": "".join(traceback.format_exception(error)),
+    }
