@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Self
 
 from tagwright.errors import InputError, RunError, TagwrightError, require
@@ -73,16 +74,19 @@ class Cluster:
         if len(every) < 2:
             return map(function, every)
         ray = self._started()
-        task = ray.remote(num_cpus=1, max_retries=2)(function)
+        task = ray.remote(num_cpus=1, max_retries=2)(_apply).remote
+        kept = ray.put(function)
         window = max(2, 2 * int(ray.cluster_resources().get("CPU", 1)))
-        return self._windowed(ray, task, every, window)
+        return self._windowed(ray, partial(task, kept), every, window)
 
-    def _windowed(self, ray: Any, task: Any, items: Sequence[Any], window: int) -> Iterator[Any]:
+    def _windowed(
+        self, ray: Any, task: Callable[[Any], Any], items: Sequence[Any], window: int
+    ) -> Iterator[Any]:
         waiting: deque[Any] = deque()
         for item in items:
             if len(waiting) >= window:
                 yield self._get(ray, waiting.popleft())
-            waiting.append(task.remote(item))
+            waiting.append(task(item))
         while waiting:
             yield self._get(ray, waiting.popleft())
 
@@ -274,6 +278,10 @@ class _Heard(io.TextIOBase):
         self._lines.append(record.getMessage())
         if record.exc_info and record.exc_info[1] is not None:
             self._lines.append(f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
+
+
+def _apply(function: Callable[[Any], Any], item: Any) -> Any:
+    return function(item)
 
 
 def fetch(kept: Any) -> bytes:

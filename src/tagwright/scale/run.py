@@ -20,7 +20,6 @@ from tagwright.scale.manifest import (
     VERSION,
     add_counts,
     check_complete,
-    from_json,
     read_json,
     read_records,
     totals,
@@ -82,14 +81,14 @@ class Run:
         Raises:
             InputError: the call before was another, or the input has changed since, or cannot be read.
         """
-        from tagwright.scale.plan import Plan, make_plan
+        from tagwright.scale.plan import make_plan
 
         self._source = source
         self._call = dict(call)
         found = read_json(self._output.plan)
         if found is not None:
             check_call(found["call"], call, self._output.place)
-            self._plan: Plan = Plan.from_dict(found["plan"])
+            self._plan = _plan_of(found, self._output.plan)
             self._plan.check_unchanged(source)
             self._began = found["began"]
         else:
@@ -144,8 +143,6 @@ class Run:
         """
         check_complete(self._output, self._plan.fragments, self._records)
         self._lock.check()
-        plan = self._plan.to_dict()
-        plan.pop("fragments", None)
         records = [self._records[number] for number in sorted(self._records)]
         counts = totals(records)
         manifest = {
@@ -155,10 +152,15 @@ class Run:
             "counts": asdict(counts),
             "began": self._began,
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "plan": plan,
+            "plan": self._plan.to_dict(),
             "fragments": [
-                {name: record[name] for name in ("file", "rejects", "counts", "fragment")}
-                for record in records
+                {
+                    "number": fragment.number,
+                    "input": fragment.path,
+                    "first": fragment.first,
+                    **{name: record[name] for name in ("counts", "file", "rejects")},
+                }
+                for fragment, record in zip(self._plan.fragments, records, strict=True)
             ],
         }
         self._output.put_json(self._output.manifest, manifest)
@@ -289,18 +291,13 @@ def finished(
         InputError: that call was another, or the input has changed since.
         RunError: a file of it is missing, or not as it was written.
     """
-    from tagwright.scale.plan import Plan
-
     check_call(manifest["call"], call, output.place)
-    fragments = [from_json(entry["fragment"]) for entry in manifest["fragments"]]
-    plan = Plan.from_dict(
-        {**manifest["plan"], "fragments": [entry["fragment"] for entry in manifest["fragments"]]}
-    )
+    plan = _plan_of(manifest, output.manifest)
     plan.check_unchanged(source)
     check_complete(
         output,
-        fragments,
-        {entry["fragment"]["number"]: entry for entry in manifest["fragments"]},
+        plan.fragments,
+        {entry["number"]: entry for entry in manifest["fragments"]},
         mend="bring the file back, or begin anew with --overwrite",
     )
     if output.running.kind is not None:  # it was cut off at its last step
@@ -312,14 +309,27 @@ def finished(
             lock.release()
     return Annotated(
         path=str(output.place),
-        fragments=len(fragments),
+        fragments=len(plan.fragments),
         counts=Counts(**manifest["counts"]),
         machine=manifest["machine"],
-        done_before=len(fragments),
+        done_before=len(plan.fragments),
         words_now=0,
         seconds=seconds(),
         notices=tuple(plan.notices),
     )
+
+
+def _plan_of(found: Mapping[str, Any], place: Place) -> Plan:
+    from tagwright.scale.plan import Plan
+
+    try:
+        return Plan.from_dict(found["plan"])
+    except (ValueError, KeyError):
+        raise InputError(
+            "the file is damaged",
+            where=str(place),
+            mend="begin again with --overwrite, or name another folder",
+        ) from None
 
 
 def uses_gpu(settings: Settings) -> bool:
