@@ -7,6 +7,7 @@ from tagwright.config.recipe import (
     PredictSettings,
     Recipe,
     TrainSettings,
+    TuneSettings,
     named_recipes,
 )
 from tagwright.config.space import Choices, Range, Space
@@ -21,5 +22,6 @@ __all__ = [
     "Recipe",
     "Space",
     "TrainSettings",
+    "TuneSettings",
     "named_recipes",
 ]

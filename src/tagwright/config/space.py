@@ -192,7 +192,7 @@ class Space:
     def apply(self, recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         """Return a copy of a recipe with values of the space, and without a space of its own."""
         made = recipe.model_copy(deep=True)
-        made.tune = {}
+        made.tune = type(made.tune)()
         for key, value in values.items():
             section, _, field = key.partition(".")
             setattr(getattr(made, section), field, value)
@@ -203,7 +203,12 @@ class Space:
         found = {}
         for dimension in self.dimensions:
             own = value_of(recipe, dimension.key)
-            found[dimension.key] = dimension.at(0.5) if own is None else dimension.snap(own)
+            if own is None:
+                found[dimension.key] = dimension.at(0.5)
+            elif isinstance(dimension, Range) and dimension.step is None:
+                found[dimension.key] = min(max(own, dimension.low), dimension.high)  # with all its figures
+            else:
+                found[dimension.key] = dimension.snap(own)
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -295,7 +300,7 @@ def _read_range(key: str, spec: Mapping[str, Any], recipe: Recipe, where: str | 
         )
     if step is None and whole:
         step = 1
-    if whole and step != int(step):
+    if whole and step is not None and step != int(step):
         raise InputError(f"[tune] {key} takes whole numbers, so step = {step!r} cannot be", where=where)
     if step is not None:
         count = (high - low) / step
@@ -322,7 +327,8 @@ def _check(key: str, value: Any, recipe: Recipe, where: str | None) -> Any:
     """Return a value in the field's own type."""
     section, _, field = key.partition(".")
     info = type(getattr(recipe, section)).model_fields[field]
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata])  # type: ignore[name-defined]
+    limited: Any = Annotated[info.annotation, *info.metadata]
+    adapter: TypeAdapter[Any] = TypeAdapter(limited)
     try:
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"[tune] {key}: {value} is not a finite number", where=where)

@@ -23,7 +23,7 @@ from tagwright.report.palette import PALETTE
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["render"]
+__all__ = ["render", "render_page"]
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -42,6 +42,28 @@ def render(context: Mapping[str, Any]) -> str:
     Raises:
         MissingExtraError: jinja2 or matplotlib are not installed.
     """
+    page = Page(context)
+    markup = require("markupsafe", "report").Markup
+    return render_page(
+        "report.html",
+        draw_figures(page),
+        page=page,
+        errors_json=markup(_json(page.browser())),
+        **{
+            key: context[key]
+            for key in ("title", "version", "analysis", "bundle", "made", "data", "comparison")
+        },
+    )
+
+
+def render_page(template: str, figures: Mapping[str, str], **shown: Any) -> str:
+    """Render a template inside the frame of every page: its style, its script and its policy.
+
+    Args:
+        template: the file.
+        figures: SVG by name.
+        shown: what the template shows; `title` and `version` among it.
+    """
     environment = _environment()
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -50,19 +72,13 @@ def render(context: Mapping[str, Any]) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     markup = require("markupsafe", "report").Markup
-    page = Page(context)
-    return environment.get_template("report.html").render(
-        page=page,
+    return environment.get_template(template).render(
         policy=policy,
         palette=PALETTE,
         style=markup(_asset("page.css")),
         script=markup(script),
-        figures={name: markup(svg) for name, svg in draw_figures(page).items()},
-        errors_json=markup(_json(page.browser())),
-        **{
-            key: context[key]
-            for key in ("title", "version", "analysis", "bundle", "made", "data", "comparison")
-        },
+        figures={name: markup(svg) for name, svg in figures.items()},
+        **shown,
     )
 
 
