@@ -14,6 +14,9 @@ from tagwright.errors import InputError
 
 __all__ = ["among_several", "everyones", "first_ones", "host", "processes", "rank", "summed", "wait"]
 
+MPI = ("PMI", "OMPI_COMM_WORLD", "MV2_COMM_WORLD")
+"""What the names begin with by which `mpirun` tells a process which one it is; accelerate goes by them too."""
+
 
 def rank() -> int:
     """Return the number of this process; the first, 0, writes files and reports.
@@ -21,7 +24,7 @@ def rank() -> int:
     Raises:
         InputError: RANK is set to something else than a number.
     """
-    return _number("RANK", least=0)
+    return _number("RANK", *(f"{name}_RANK" for name in MPI), least=0)
 
 
 def processes() -> int:
@@ -30,10 +33,11 @@ def processes() -> int:
     Raises:
         InputError: WORLD_SIZE is set to something else than a number from 1.
     """
-    return _number("WORLD_SIZE", least=1)
+    return _number("WORLD_SIZE", *(f"{name}_SIZE" for name in MPI), least=1)
 
 
-def _number(name: str, *, least: int) -> int:
+def _number(*names: str, least: int) -> int:
+    name = next(filter(os.environ.get, names), names[0])
     value = os.environ.get(name) or str(least)
     if not value.isascii() or not value.isdecimal() or int(value) < least:
         raise InputError(
@@ -74,7 +78,7 @@ def first_ones(value: Any) -> Any:
     if not among_several():
         return value
     values = [value if rank() == 0 else None]
-    torch.distributed.broadcast_object_list(values, src=0, device=_device())
+    torch.distributed.broadcast_object_list(values, src=0)
     return values[0]
 
 
@@ -90,6 +94,6 @@ def summed(values: NDArray[Any]) -> NDArray[Any]:
 
 def _device() -> torch.device:
     """Return where a tensor must lie to be sent."""
-    if "nccl" in torch.distributed.get_backend():
+    if torch.cuda.is_available() and torch.distributed.get_backend() != "gloo":
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")

@@ -26,6 +26,8 @@ from tagwright.train.faststep import FastStep
 from tagwright.train.ranks import processes, rank
 from tagwright.train.recipe import device_of
 from tagwright.train.scoring import Part
+from tagwright.train.sharded_trainer import ShardedTrainer
+from tagwright.train.sharding import sharding_arguments
 from tagwright.train.trainer import TaggerTrainer
 
 if TYPE_CHECKING:
@@ -90,11 +92,13 @@ def build_trainer(
 
         return KerasTrainer(network.model, _arguments(recipe, part, folder), **chosen)
     transformers.set_seed(settings.seed)
-    fast = _fast_step(network, part, recipe, table, note) if device_of().type == "cpu" else None
+    whole = device_of().type == "cpu" and settings.fsdp is None
+    fast = _fast_step(network, part, recipe, table, note) if whole else None
     bf16 = settings.precision == "bf16" and fast is None
     unused = processes() > 1 and not _uses_all(network, part)
     arguments = _arguments(recipe, part, folder, bf16=bf16, unused=unused)
-    return TaggerTrainer(network.model, arguments, fast=fast, **chosen)
+    trainer = TaggerTrainer if settings.fsdp is None else ShardedTrainer
+    return trainer(network.model, arguments, fast=fast, **chosen)
 
 
 def _fast_step(
@@ -165,6 +169,7 @@ def _arguments(
         disable_tqdm=True,
         remove_unused_columns=False,
         save_total_limit=None,
+        **sharding_arguments(settings),
     )
 
 
@@ -198,6 +203,7 @@ def describe(recipe: Recipe, trainer: Trainer, parts: dict[str, Part]) -> str:
     by = {"keras": ", engine keras, no fast step"}.get(settings.engine, "")
     fast = ", fast step" if trainer.fast is not None else ""
     among = f", {processes()} processes" if processes() > 1 else ""
+    among += f", fsdp {settings.fsdp}" if settings.fsdp else ""
     return (
         f"training {recipe.model.encoder} on {sentences:,} sentences "
         f"({len(parts['train'].tags):,} words, {int(parts['train'].encoded.lengths.sum()):,} pieces): "

@@ -36,11 +36,9 @@ def check_sharding(settings: TrainSettings) -> None:
     launched = _is_on("ACCELERATE_USE_FSDP")
     if settings.fsdp is None and not launched:
         return
-    asked = (
-        "accelerate was asked for FSDP (--use_fsdp)"
-        if settings.fsdp is None
-        else f"train.fsdp = {settings.fsdp!r}"
-    )
+    asked = "FSDP (accelerate launch --use_fsdp)"
+    if settings.fsdp is not None:
+        asked = f"train.fsdp = {settings.fsdp!r}"
     if not torch.cuda.is_available():
         raise InputError(
             f"{asked} needs GPUs, and PyTorch finds none",
@@ -48,7 +46,7 @@ def check_sharding(settings: TrainSettings) -> None:
         )
     if settings.fsdp is None:
         raise InputError(
-            f"{asked}, but the recipe decides that", mend="set train.fsdp, and start it without --use_fsdp"
+            f"{asked} is the recipe's to decide", mend="set train.fsdp, and start it without --use_fsdp"
         )
     if processes() == 1:
         raise InputError(
@@ -68,7 +66,9 @@ def sharding_arguments(settings: TrainSettings) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
         "state_dict_type": "FULL_STATE_DICT",  # a checkpoint that another number of processes can go on from
     }
-    return {"fsdp": True, "fsdp_config": config}
+    # Whole checkpoints and an offloaded optimizer are gathered on the CPU.
+    backend = "cuda:nccl,cpu:gloo" if torch.cuda.is_available() else None
+    return {"fsdp": True, "fsdp_config": config, "ddp_backend": backend}
 
 
 def whole_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
@@ -76,7 +76,7 @@ def whole_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     found = {}
     for name, tensor in model.state_dict().items():
         whole = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-        found[name] = whole.cpu()
+        found[name] = whole.detach().cpu().clone()
     return found
 
 
