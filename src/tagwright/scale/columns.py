@@ -196,3 +196,9 @@ def conformed(table: Any, schema: Any, name: str) -> Any:
     if not columns:
         return table.select([])
     return type(table).from_arrays(columns, schema=schema)
+
+
+def some_rows(table: Any, positions: Sequence[int]) -> Any:
+    """Return some rows of a table, by their positions."""
+    pa = require("pyarrow", "parquet")
+    return table if len(positions) == table.num_rows else table.take(pa.array(positions, pa.int64()))

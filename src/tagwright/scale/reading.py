@@ -14,7 +14,7 @@ from tagwright.predict.compressed import unpacked
 from tagwright.predict.lines import Line
 from tagwright.predict.parquet import lines_of, text_column
 from tagwright.predict.readers import read_lines
-from tagwright.scale.columns import conformed, kept, schema_of
+from tagwright.scale.columns import conformed, kept, schema_of, some_rows
 from tagwright.scale.fragment import Counts, Fragment, Job
 from tagwright.scale.jsonkinds import table_of
 from tagwright.scale.places import Place
@@ -40,7 +40,7 @@ class Rows:
         """Return some of the rows."""
         if len(positions) == len(self.lines):
             return self
-        table = None if self.table is None else self.table.take(positions)
+        table = None if self.table is None else some_rows(self.table, positions)
         return Rows([self.lines[position] for position in positions], table)
 
 

@@ -64,11 +64,16 @@ class Condition:
                 "autoinstall_known_extensions": "false",
             },
         )
-        tree = self._parsed()
+        if not text.strip():
+            raise InputError("the condition is empty", where="--where", mend="give one, or leave it out")
+        tree = self._parsed(schema)
         self.names = _columns_in(tree, schema)
         self.schema = require("pyarrow", "scale").schema([schema.field(name) for name in self.names])
         self._check_types()
         try:
+            [[kind]] = self._run(f"SELECT typeof(({text}\n)) FROM {_TABLE}", self._nothing(1)) or [[""]]
+            if kind not in ("BOOLEAN", '"NULL"'):
+                raise self._bad(f"it is neither true nor false, but {kind or 'nothing'}")
             self._judge(self._nothing(1))  # a condition over aggregates or windows is refused by WHERE alone
             self._run(f"SELECT 1 FROM {_TABLE} WHERE ({text}\n)", self._nothing(0))
         except self._error as error:
@@ -139,7 +144,7 @@ class Condition:
             [pa.nulls(rows, field.type) for field in fields], schema=pa.schema(fields)
         )
 
-    def _parsed(self) -> Any:
+    def _parsed(self, schema: Any) -> Any:
         """Return the tree of the condition, after DuckDB's own account of it.
 
         Raises:
@@ -173,6 +178,8 @@ class Condition:
             if kind == "PARAMETER":
                 raise self._bad("there is nothing to stand for a parameter (? or $)")
             name = str(node.get("function_name", "")).lower()
+            if len(parts := node.get("column_names", ())) == 1 and parts[0] not in schema.names:
+                name = str(parts[0]).lower()  # as current_date, which SQL writes without brackets
             if name in _CHANGING and not (name == "age" and len(node.get("arguments", [])) > 1):
                 raise self._bad(f"{name} answers otherwise each time, and a run could not be continued")
         return condition

@@ -15,7 +15,7 @@ from tagwright.predict.parquet_file import GROUP_BYTES, GROUP_ROWS, entities_typ
 from tagwright.predict.predictions import Found
 from tagwright.predict.writers import check_storable, json_line
 from tagwright.records import Entity
-from tagwright.scale.columns import kept, lost_words_name, schema_of
+from tagwright.scale.columns import kept, lost_words_name, schema_of, some_rows
 from tagwright.scale.fragment import Job
 from tagwright.scale.reading import Rows, columns_of_lines
 
@@ -109,14 +109,12 @@ class _Parquet:
         else:
             table = rows.table.select(self._columns.names)
             left = [row for row, error in enumerate(errors) if error is None]
-        if len(left) < table.num_rows:
-            table = table.take(left)
         found = [
             answer[1]
             for answer, error in zip(answers, errors, strict=True)
             if error is None and not isinstance(answer, str)
         ]
-        self._add(table, found)
+        self._add(some_rows(table, left), found)
         return errors
 
     def _lost_key(self, record: Mapping[str, Any] | None) -> str | None:
@@ -224,7 +222,7 @@ class _JsonLines:
         for line in rows.lines:
             if line.record is None:
                 whole = {"line": line.number, "text": line.text}
-                yield {name: whole[name] for name in names}
+                yield {name: whole[name] for name in names if name in whole}
             elif self._all:
                 yield dict(line.record)
             else:
