@@ -100,9 +100,13 @@ def _odd_column(pa: Any, whole: Any, schemas: Mapping[str, Any], name: str) -> I
 
 def _agree(pa: Any, one: Any, whole: Any) -> bool:
     types = pa.types
-    if types.is_binary(one) or types.is_large_binary(one) or types.is_date(one):
-        return bool(one.id == whole.id or types.is_large_binary(whole) or types.is_date64(whole))
-    return True
+    if types.is_null(one):
+        return True
+
+    def is_bytes(kind: Any) -> bool:
+        return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+    return bool(is_bytes(one) == is_bytes(whole) and types.is_date(one) == types.is_date(whole))
 
 
 def _disagreement(
