@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tagwright.errors import RunError
 from tagwright.train.failures import is_disk_error, reason_of
-from tagwright.train.ranks import rank, wait
+from tagwright.train.ranks import first_ones, rank, wait
 
 __all__ = [
     "check_whole",
@@ -108,12 +108,12 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def check_whole(checkpoint: Path) -> None:
-    """Refuse a checkpoint that is not whole.
+    """Refuse a checkpoint that is not whole; the first process looks, and all refuse alike.
 
     Raises:
         RunError: it is damaged.
     """
-    if not is_whole(checkpoint):
+    if not first_ones(rank() == 0 and is_whole(checkpoint)):
         raise RunError("the checkpoint is damaged", where=str(checkpoint), mend="train anew with --overwrite")
 
 

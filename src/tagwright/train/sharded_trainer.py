@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import warnings
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from accelerate.utils import load_fsdp_model
 from numpy.typing import NDArray
 
 from tagwright.model.huggingface import quiet
 from tagwright.score.counts import Scores
+from tagwright.train import checkpoint
 from tagwright.train.scoring import LiveRuntime, Part, score_part
 from tagwright.train.sharding import whole_weights
 from tagwright.train.trainer import TaggerTrainer
@@ -78,6 +81,15 @@ class ShardedTrainer(TaggerTrainer):
         if self.args.should_save:
             with quiet():
                 self.whole.save_pretrained(output_dir or self.args.output_dir, state_dict=weights)
+
+    def load_weights(self, folder: Path) -> None:
+        """Take the weights of a checkpoint, which the first process alone must see; all of them must ask.
+
+        Raises:
+            RunError: it is not whole.
+        """
+        checkpoint.check_whole(folder)
+        load_fsdp_model(self.accelerator.state.fsdp_plugin, self.accelerator, self.model, str(folder))
 
     def plain_model(self) -> PreTrainedModel:
         """Return the whole model, on the CPU; all processes must ask, and each gets it."""

@@ -30,7 +30,7 @@ from tagwright.train.failures import diverged, out_of_memory
 from tagwright.train.faststep import FastStep
 from tagwright.train.history import HISTORY, History
 from tagwright.train.optimizer import build_optimizer, clip
-from tagwright.train.ranks import everyones, processes, rank, summed
+from tagwright.train.ranks import among_several, everyones, processes, rank, summed
 from tagwright.train.sampler import BatchOrder
 from tagwright.train.scoring import LiveRuntime, Part, is_out_of_memory, record_evaluation, score_part
 
@@ -325,10 +325,18 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         return model
 
     def load_weights(self, folder: Path) -> None:
-        """Take the weights of a checkpoint.
+        """Take the weights of a checkpoint, which the first process alone must see; all of them must ask.
 
         Raises:
             RunError: it is not whole.
         """
         checkpoint.check_whole(folder)
-        self._load_from_checkpoint(str(folder))
+        if rank() == 0:
+            self._load_from_checkpoint(str(folder))
+        if among_several():
+            weights = self.model.state_dict()
+            for tensor in weights.values():
+                torch.distributed.broadcast(tensor, src=0)
+            self.model.load_state_dict(weights)
+            if self.fast is not None:
+                self.fast.refresh()
