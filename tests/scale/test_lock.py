@@ -16,7 +16,8 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'ta
 
 from tagwright.errors import RunError
 from tagwright.scale import lock as locks
-from tagwright.scale.lock import FileLock, Lease, lease_token, take_lock
+from tagwright.scale.lease import Lease, lease_token
+from tagwright.scale.lock import FileLock, take_lock
 from tagwright.scale.output import Output
 from tagwright.scale.places import Place
 
@@ -92,7 +93,6 @@ def test_a_file_system_without_locks_gets_a_lease(tmp_path, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
-    monkeypatch.setattr(locks, "SETTLE", 0)
 
     lock = take_lock(output_in(tmp_path), print)
 

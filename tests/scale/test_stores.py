@@ -13,7 +13,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'ta
 from tagwright.errors import RunError
 from tagwright.scale.commit import commit
 from tagwright.scale.fragment import Counts, Fragment
-from tagwright.scale.lock import Lease, lease_token
+from tagwright.scale.lease import Lease, lease_token
 from tagwright.scale.manifest import check_complete, read_records
 from tagwright.scale.output import Output, OutputError
 from tagwright.scale.places import Place

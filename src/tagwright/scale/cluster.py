@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Self
 
 from tagwright.errors import InputError, RunError, TagwrightError, require
 from tagwright.scale.fragment import Fragment
+from tagwright.scale.quiet import Heard, kept_signals, quiet_data, quiet_environment, silenced
 from tagwright.scale.workers import Task, Worker
 
 __all__ = ["Cluster", "fetch"]
@@ -27,14 +25,6 @@ PATIENCE = 300.0
 """Seconds to wait for a cluster that has no room for one worker to grow: one that scales itself may."""
 STORE = 100 << 20
 """Bytes of shared memory that a cluster of our own takes: fragments pass through files, not through Ray."""
-
-# Read when Ray is loaded or starts; each only where the user has not set it.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-}
 
 
 class Cluster:
@@ -57,7 +47,7 @@ class Cluster:
         self._say = say
         self._ray: Any = None
         self._stack = ExitStack()
-        self._heard = _Heard()
+        self._heard = Heard()
         self.own = self._address == "local"
         self.logs: str | None = None
 
@@ -156,7 +146,7 @@ class Cluster:
         """
         self._started()
         data: Any = require("ray.data", "scale")
-        with self._quiet_data(data):
+        with quiet_data(data, self._heard):
             items = [{"fragment": json.dumps(asdict(fragment))} for fragment in fragments]
             results = data.from_items(items, override_num_blocks=len(items)).map_batches(
                 Worker,
@@ -188,7 +178,7 @@ class Cluster:
         return self._ray
 
     def _start(self) -> Any:
-        with _environment(_QUIET):
+        with quiet_environment():
             ray: Any = require("ray", "scale")
             if ray.is_initialized():
                 self.own = False
@@ -204,10 +194,10 @@ class Cluster:
                     "object_store_memory": STORE,
                     "include_dashboard": False,
                 }
-            with _kept_signals(), ExitStack() as failing:
+            with kept_signals(), ExitStack() as failing:
                 failing.callback(ray.shutdown)
                 try:
-                    with _silenced():
+                    with silenced():
                         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
                 except (ConnectionError, ValueError, RuntimeError, OSError) as error:
                     raise self._unreachable(error) from error
@@ -231,53 +221,6 @@ class Cluster:
 
     def _see_logs(self) -> str | None:
         return f"see {self.logs}" if self.logs else None
-
-    @contextmanager
-    def _quiet_data(self, data: Any) -> Iterator[None]:
-        """Let Ray Data say nothing to the terminal."""
-        context = data.DataContext.get_current()
-        wanted = {"enable_progress_bars": False, "print_on_execution_start": False}
-        before = {name: getattr(context, name) for name in wanted if hasattr(context, name)}
-        logger = logging.getLogger("ray.data")
-        handlers = list(logger.handlers)
-        for name in before:
-            setattr(context, name, wanted[name])
-        logger.handlers = [each for each in handlers if not isinstance(each, logging.StreamHandler)]
-        logger.addHandler(self._heard.handler)
-        try:
-            yield
-        finally:
-            logger.handlers = handlers
-            for name, value in before.items():
-                setattr(context, name, value)
-
-
-class _Heard(io.TextIOBase):
-    """Keeps the last of what Ray prints and logs.
-
-    Attributes:
-        handler: of a logger.
-    """
-
-    def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=1000)
-        self.handler = logging.Handler(logging.WARNING)
-        self.handler.emit = self._emit  # type: ignore[method-assign]
-
-    def write(self, text: str) -> int:
-        self._lines.append(text)
-        return len(text)
-
-    def writable(self) -> bool:
-        return True
-
-    def said(self, *parts: str) -> bool:
-        return any(part in line for line in list(self._lines) for part in parts)
-
-    def _emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(record.getMessage())
-        if record.exc_info and record.exc_info[1] is not None:
-            self._lines.append(f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
 
 
 def _apply(function: Callable[[Any], Any], item: Any) -> Any:
@@ -304,45 +247,3 @@ def _last_line(error: BaseException) -> str:
 def _shut_down(ray: Any) -> None:
     with redirect_stdout(sys.stderr):
         ray.shutdown()
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables that are not set, for the length of the block; Ray's processes inherit them."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Drop what Ray's own threads write to stderr, past Python, for the length of the block."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # it is closed
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-@contextmanager
-def _kept_signals() -> Iterator[None]:
-    """Put back what happens on SIGTERM: Ray has it end the process with its own words."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

@@ -169,8 +169,9 @@ class Output:
             sync_folder(place.local.parent)
 
     def put_json(self, place: Place, value: Any) -> None:
-        """Put JSON in its place; see `put`."""
-        self.put(place, json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass"))
+        """Put a JSON object in its place, a key or an item of a list a line; see `put`."""
+        lines = [f"{json.dumps(name)}: {_written(each)}" for name, each in value.items()]
+        self.put(place, ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", "surrogatepass"))
 
     def upload(self, place: Place, file: BinaryIO) -> None:
         """Copy a file to a store, where it appears whole.
@@ -180,6 +181,12 @@ class Output:
         """
         with writing(place), place.fs.open_output_stream(place.path) as stream:
             shutil.copyfileobj(file, stream, _BLOCK)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n " + ",\n ".join(json.dumps(each, ensure_ascii=False) for each in value) + "\n]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 class writing(telling):  # noqa: N801 - a context manager, used like a function

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tagwright.errors import InputError, RunError, TagwrightError
 from tagwright.scale.call import Settings, check_call
 from tagwright.scale.cluster import Cluster, fetch
-from tagwright.scale.fragment import Counts, Fragment, Job
-from tagwright.scale.lock import Lock, take_lock
+from tagwright.scale.finished import plan_of
+from tagwright.scale.fragment import Fragment, Job
+from tagwright.scale.lock import Lock
 from tagwright.scale.manifest import (
     VERSION,
     add_counts,
@@ -31,14 +31,12 @@ from tagwright.scale.shipping import pack
 from tagwright.scale.workers import Loading, Task, unlike
 
 if TYPE_CHECKING:
-    from tagwright.scale.plan import Plan
+    pass
 
-__all__ = ["Run", "finished"]
+__all__ = ["Run"]
 
 SHOWN = 10
 """Fragments that an error names."""
-
-_log = logging.getLogger(__name__)
 
 
 class Run:
@@ -88,7 +86,7 @@ class Run:
         found = read_json(self._output.plan)
         if found is not None:
             check_call(found["call"], call, self._output.place)
-            self._plan = _plan_of(found, self._output.plan)
+            self._plan = plan_of(found, self._output.plan)
             self._plan.check_unchanged(source)
             self._began = found["began"]
         else:
@@ -183,7 +181,7 @@ class Run:
 
     def _tag(self, cluster: Cluster, left: Sequence[Fragment]) -> None:
         settings = self._settings
-        fit, gpu = cluster.room(settings.cores, gpu=uses_gpu(settings))
+        fit, gpu = cluster.room(settings.cores, gpu=_uses_gpu(settings))
         asked = settings.actors or fit
         if asked > fit:
             self._say(f"{asked} workers were asked for, and {fit} fit; what does not fit waits")
@@ -237,8 +235,6 @@ class Run:
                 )
             self._records[number] = record
             return
-        if result["traceback"]:
-            _log.debug("fragment %d: %s", number, result["traceback"])
         if result["fatal"]:
             raise _error(result["error"])
         self._failed[number] = result["error"]
@@ -270,69 +266,17 @@ class Run:
         failed = (
             f"fragment {shown} failed" if count == 1 else f"{count:,} fragments failed ({shown}); the first"
         )
-        return RunError(
-            f"{failed}: {_error(self._failed[min(self._failed)])}",
+        first = _error(self._failed[min(self._failed)])
+        error = RunError(
+            f"{failed}: {first}",
             where=str(self._output.place),
             mend=f"{self._so_far()}; the same call again tries the others",
         )
+        error.__cause__ = first
+        return error
 
 
-def finished(
-    output: Output,
-    manifest: Mapping[str, Any],
-    call: Mapping[str, Any],
-    source: Place,
-    say: Callable[[str], None],
-    seconds: Callable[[], float],
-) -> Annotated:
-    """Return what a folder holds that an earlier call finished.
-
-    Raises:
-        InputError: that call was another, or the input has changed since.
-        RunError: a file of it is missing, or not as it was written.
-    """
-    check_call(manifest["call"], call, output.place)
-    plan = _plan_of(manifest, output.manifest)
-    plan.check_unchanged(source)
-    check_complete(
-        output,
-        plan.fragments,
-        {entry["number"]: entry for entry in manifest["fragments"]},
-        mend="bring the file back, or begin anew with --overwrite",
-    )
-    if output.running.kind is not None:  # it was cut off at its last step
-        lock = take_lock(output, say)
-        try:
-            lock.rest()
-            output.close()
-        finally:
-            lock.release()
-    return Annotated(
-        path=str(output.place),
-        fragments=len(plan.fragments),
-        counts=Counts(**manifest["counts"]),
-        machine=manifest["machine"],
-        done_before=len(plan.fragments),
-        words_now=0,
-        seconds=seconds(),
-        notices=tuple(plan.notices),
-    )
-
-
-def _plan_of(found: Mapping[str, Any], place: Place) -> Plan:
-    from tagwright.scale.plan import Plan
-
-    try:
-        return Plan.from_dict(found["plan"])
-    except (ValueError, KeyError):
-        raise InputError(
-            "the file is damaged",
-            where=str(place),
-            mend="begin again with --overwrite, or name another folder",
-        ) from None
-
-
-def uses_gpu(settings: Settings) -> bool:
+def _uses_gpu(settings: Settings) -> bool:
     """Tell whether the runtime of a bundle can use a GPU, where there is one."""
     from tagwright.model.bundle import held_for, read_meta
 
@@ -346,4 +290,6 @@ def uses_gpu(settings: Settings) -> bool:
 
 def _error(told: Mapping[str, Any]) -> TagwrightError:
     kind = InputError if told["exit_code"] == 2 else RunError
-    return kind(told["what"], where=told["where"], mend=told["mend"])
+    error = kind(told["what"], where=told["where"], mend=told["mend"])
+    error.add_note(told["traceback"])  # which `--debug` shows
+    return error

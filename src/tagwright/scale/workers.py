@@ -17,7 +17,7 @@ import tagwright
 from tagwright.errors import InputError, MissingExtraError, RunError, TagwrightError
 from tagwright.scale.commit import commit
 from tagwright.scale.fragment import Fragment, Job
-from tagwright.scale.lock import lease_token
+from tagwright.scale.lease import lease_token
 from tagwright.scale.manifest import from_json
 from tagwright.scale.output import Output, OutputError
 from tagwright.scale.places import Place
@@ -113,8 +113,8 @@ class Worker:
         """Tag and commit a fragment.
 
         Returns:
-            `number`, and either its `record`, or an `error` (`what`, `where`, `mend`, `exit_code`), whether it is
-            `fatal` for the whole run or `deadly` for workers, and its `traceback`.
+            `number`, and either its `record`, or an `error` (`what`, `where`, `mend`, `exit_code`, `traceback`), and
+            whether it is `fatal` for the whole run or `deadly` for workers.
         """
         result: dict[str, Any] = {"number": fragment.number}
         try:
@@ -254,9 +254,5 @@ def _told(error: BaseException) -> dict[str, Any]:
         shown = {"what": what, "where": None, "mend": None, "exit_code": 1}
     fatal = isinstance(error, _FatalError | OutputError | MissingExtraError)
     deadly = isinstance(error, _DeadlyError)
-    return {
-        "error": shown,
-        "fatal": fatal,
-        "deadly": deadly,
-        "traceback": "".join(traceback.format_exception(error)),
-    }
+    shown["traceback"] = "".join(traceback.format_exception(error))
+    return {"error": shown, "fatal": fatal, "deadly": deadly}
