@@ -245,7 +245,7 @@ def _read(key: str, spec: Any, recipe: Recipe, where: str | None) -> Dimension:
         )
         raise InputError(what, where=where, mend=mend)
     if field not in SEARCHED.get(section, ()):
-        why = _WHY_NOT.get(key) or _WHY_NOT.get(section) or "it does not change how well a tagger learns"
+        why = _WHY_NOT.get(key) or _WHY_NOT.get(section) or "it does not decide how well a tagger learns"
         raise InputError(f"[tune] {key} cannot be searched: {why}", where=where, mend="leave it out")
     if isinstance(spec, Mapping):
         return _read_range(key, spec, recipe, where)
@@ -327,7 +327,7 @@ def _check(key: str, value: Any, recipe: Recipe, where: str | None) -> Any:
     """Return a value in the field's own type."""
     section, _, field = key.partition(".")
     info = type(getattr(recipe, section)).model_fields[field]
-    limited: Any = Annotated[info.annotation, *info.metadata]
+    limited: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
     adapter: TypeAdapter[Any] = TypeAdapter(limited)
     try:
         if isinstance(value, float) and not math.isfinite(value):

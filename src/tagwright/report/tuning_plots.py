@@ -50,11 +50,11 @@ def search_history(
         _points(axes, trials, [one["number"] for one in trials], best, tips)
         _plain(axes)
         axes.set_xlim(-0.5, max((one["number"] for one in trials), default=0) + 0.5)
-        axes.locator_params(axis="x", nbins=12, integer=True)
+        axes.locator_params(axis="x", nbins=8, integer=True)
         axes.set_xlabel("trial", fontsize=11)
         axes.set_ylabel("validation F1", fontsize=11)
 
-    return draw_svg(name, title, description, width=560, height=300, draw=draw)
+    return draw_svg(name, title, description, width=400, height=260, draw=draw)
 
 
 def slice_of(

@@ -47,6 +47,13 @@ class Folder:
         """Where this process trains; others that share the folder train elsewhere."""
         return self.path / f"{TRAINING}{quote(own_name(), safe='')}"
 
+    @property
+    def study(self) -> str | None:
+        """The study whose results lie here, as far as they can be read."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads((self.path / TRIALS).read_text(encoding="utf-8"))["study"])
+        return None
+
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Refuse a folder that holds something that nobody asked to replace, or that cannot be written.
 

@@ -148,10 +148,10 @@ def prepare(
     first = space.nearest(resolved)
     made = not folder.path.exists()
     folder.begin(overwrite=overwrite and storage is None)
-    shown = storage or str(folder.path / "study.db")
+    shown = str(folder.path / "study.db") if storage is None else storage
     try:
         opened = Study(
-            storage or folder.storage,
+            folder.storage if storage is None else storage,
             study or _name_of(named, run.name),
             re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:…@", shown),  # no password in a message
             space=space,
@@ -160,17 +160,29 @@ def prepare(
             seeds=seeds,
             pruner=pruner,
         )
-        begun = opened.exists
-        if storage is not None:
-            if resume and not begun:
+        held = opened.names
+        if storage is None and held:  # a folder is of one study
+            if study is not None and study not in held:
                 raise InputError(
-                    f"there is no study {opened.name!r} to resume",
+                    f"the study here is {held[0]!r}, not {study!r}",
                     where=opened.shown,
-                    mend="leave --resume out",
+                    mend="leave --study out, or give another --out",
                 )
-            if overwrite and begun:
-                opened.delete()
-                begun = False
+            opened.name = study or held[0]
+        begun = opened.name in held
+        if resume and not begun:
+            raise InputError(
+                f"there is no study {opened.name!r} to resume", where=opened.shown, mend="leave --resume out"
+            )
+        if overwrite and begun:
+            opened.delete()
+            begun = False
+        if not overwrite and (other := folder.study) not in (None, opened.name):
+            raise InputError(
+                f"the folder holds the results of the study {other!r}",
+                where=str(folder.path),
+                mend="give another --out, or --overwrite",
+            )
         opened.begin(
             {
                 "recipe": loaded.model_dump(mode="json"),

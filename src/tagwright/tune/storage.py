@@ -56,13 +56,17 @@ def open_storage(url: str, shown: str) -> RDBStorage:
     local = url.startswith("sqlite")
     engine = {"connect_args": {"timeout": LOCKED}} if local else {"pool_pre_ping": True}
     mend = "give --storage sqlite:///FILE.db, or the address of a database that is up, such as postgresql://HOST/NAME"
+    if url in ("", "sqlite://") or ":memory:" in url:
+        raise InputError(
+            "a storage in memory is lost with the process", where=shown or "--storage", mend=mend
+        )
     for attempt in range(TRIES):
         try:
             with quiet():
                 return RDBStorage(url, engine_kwargs=engine, heartbeat_interval=BEAT, grace_period=GRACE)
         except ImportError as error:
             raise InputError(
-                f"the package that talks to this database is not installed ({_reason(error)})",
+                "the package that talks to this database is not installed",
                 where=shown,
                 mend="install it, such as psycopg2-binary for postgresql:// or pymysql for mysql+pymysql://",
             ) from error
@@ -71,9 +75,12 @@ def open_storage(url: str, shown: str) -> RDBStorage:
             if attempt + 1 < TRIES and "already exists" in str(error):
                 time.sleep(0.2 * (attempt + 1))
                 continue
-            raise InputError(
-                f"this storage cannot be used: {_reason(error)}", where=shown, mend=mend
-            ) from error
+            reason = _reason(error)
+            if "locked" in reason:
+                mend = "another program holds it: wait until it is done, or stop it"
+            elif "not a database" in reason or "malformed" in reason:
+                mend = "it is damaged or something else; give --overwrite or another file"
+            raise InputError(f"this storage cannot be used: {reason}", where=shown, mend=mend) from error
     raise AssertionError("unreachable")
 
 

@@ -54,9 +54,9 @@ class Study:
         self._study: optuna.Study | None = None
 
     @property
-    def exists(self) -> bool:
-        """Whether the storage has a study of this name."""
-        return self.name in patiently(lambda: optuna.get_all_study_names(self._storage), self.shown)
+    def names(self) -> list[str]:
+        """The studies that the storage has."""
+        return list(patiently(lambda: optuna.get_all_study_names(self._storage), self.shown))
 
     def delete(self) -> None:
         """Remove the study.
@@ -121,7 +121,11 @@ class Study:
         if change is None:
             change = first_change({"[tune]": before["space"]}, {"[tune]": now["space"]})
         if change is None and before["seeds"] != now["seeds"]:
-            change = ("--seeds", before["seeds"], now["seeds"])
+            raise InputError(
+                f"the study was begun with --seeds {before['seeds']}, not {now['seeds']}",
+                where=self.shown,
+                mend=mend,
+            )
         if change is not None:
             key, old, new = change
             raise InputError(

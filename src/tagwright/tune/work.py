@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import metadata
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-import tagwright
 from tagwright.errors import MissingExtraError, RunError
 from tagwright.report.tuning import SearchDisplay
 from tagwright.train.record import versions
@@ -183,7 +183,7 @@ def finish(search: Search, confirmed: Confirmed | None) -> Tuned:
         trials=found,
         importance=importance_of(found, search.space),
         confirmed=confirmed,
-        versions={"tagwright": tagwright.__version__, **versions(search.recipe.train.engine)},
+        versions={**versions(search.recipe.train.engine), "optuna": metadata.version("optuna")},
         notices=search.notices,
     )
     if (best := made.best) is not None:
