@@ -224,13 +224,22 @@ def read_lines(
     rows = raw_lines(lines, first_line=first_line, offset=offset, longest=longest)
     if kind == "conll":
         return read_sentences(rows, source, count=count, columns=columns, longest=longest)
-    parse = partial(_parse_json, field=field) if kind == "jsonl" else _as_text
-    return _read_each(rows, source, parse, longest)
+    return parse_lines(rows, source, kind, field=field, longest=longest)
 
 
-def _read_each(
-    rows: Iterable[RawLine], source: str, parse: Callable[[str], dict[str, Any]], longest: int
+def parse_lines(
+    rows: Iterable[RawLine], source: str, kind: str, *, field: str = "text", longest: int = LONGEST
 ) -> Iterator[Line]:
+    """Read lines that are cut already; see `read_lines`.
+
+    Args:
+        rows: what `tagwright.predict.rawlines.raw_lines` yields.
+        source: the file's name.
+        kind: `text` or `jsonl`.
+        field: the key of the text in JSON lines.
+        longest: bytes of the longest line.
+    """
+    parse = partial(_parse_json, field=field) if kind == "jsonl" else _as_text
     for number, raw, end, cut in rows:
         if cut:
             found: dict[str, Any] = {"error": too_long("line", longest)}
@@ -252,18 +261,29 @@ def _finite(digits: str) -> float | None:
     return number if isfinite(number) else None
 
 
-def _parse_json(text: str, field: str) -> dict[str, Any]:
+# NaN is no JSON, nor is the infinity that 1e999 becomes: neither must go out again.
+_JSON = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite)
+
+
+def json_record(text: str) -> dict[str, Any] | str | None:
+    """Return the object that a line holds, or what is wrong with it; None where the line is blank."""
     if not text.strip():
-        return {}
+        return None
     try:
-        # NaN is no JSON, nor is the infinity that 1e999 becomes: neither must go out again.
-        record = json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
+        record = _JSON.decode(text)
     except json.JSONDecodeError as error:
-        return {"error": f"not JSON: {error.msg} at column {error.colno}"}
+        return f"not JSON: {error.msg} at column {error.colno}"
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets within brackets
-        return {"error": "not JSON that can be read"}
-    if not isinstance(record, dict):
-        return {"error": "not a JSON object"}
+        return "not JSON that can be read"
+    return record if isinstance(record, dict) else "not a JSON object"
+
+
+def _parse_json(text: str, field: str) -> dict[str, Any]:
+    record = json_record(text)
+    if record is None:
+        return {}
+    if isinstance(record, str):
+        return {"error": record}
     known = {"id": record.get("id"), "record": record}
     if isinstance(record.get(field), str):
         return {"text": record[field], **known}

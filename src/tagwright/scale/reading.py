@@ -13,7 +13,8 @@ from tagwright.predict.chunks import CHUNK_TEXTS, Border
 from tagwright.predict.compressed import unpacked
 from tagwright.predict.lines import Line
 from tagwright.predict.parquet import lines_of, text_column
-from tagwright.predict.readers import read_lines
+from tagwright.predict.rawlines import RawLine, raw_lines
+from tagwright.predict.readers import parse_lines
 from tagwright.scale.columns import conformed, kept, schema_of, some_rows
 from tagwright.scale.fragment import Counts, Fragment, Job
 from tagwright.scale.jsonkinds import table_of
@@ -21,7 +22,7 @@ from tagwright.scale.places import Place
 from tagwright.scale.tables import read_batches
 from tagwright.scale.where import Condition, condition_of
 
-__all__ = ["Rows", "columns_of_lines", "open_lines", "read_chunks", "read_fragment_lines", "select"]
+__all__ = ["Rows", "columns_of_lines", "open_lines", "read_chunks", "read_raw", "select"]
 
 
 @dataclass(slots=True)
@@ -72,35 +73,28 @@ def open_lines(source: Place, path: str, *, begin: int = 0) -> Iterator[Any]:
 
 
 def _line_chunks(fragment: Fragment, job: Job, source: Place) -> Generator[Rows, None, None]:
-    lines = read_fragment_lines(fragment, job, source)
-    with closing(lines):
-        for group in _chunks(lines):
+    with closing(read_raw(fragment, source)) as rows:
+        for group in _chunks(parse_lines(rows, fragment.path, fragment.kind, field=job.field)):
             yield Rows(group)
 
 
-def read_fragment_lines(fragment: Fragment, job: Job, source: Place) -> Generator[Line, None, None]:
-    """Read a fragment of a file of lines, a line at a time; see `read_chunks`."""
+def read_raw(fragment: Fragment, source: Place) -> Generator[RawLine, None, None]:
+    """Cut a fragment of a file of lines into lines; see `read_chunks`."""
     last = None if fragment.rows is None else fragment.first + fragment.rows
     if last == fragment.first:
         return
     try:
         with open_lines(source, fragment.path, begin=fragment.begin) as file:
-            lines = read_lines(
-                file,
-                fragment.path,
-                fragment.kind,
-                field=job.field,
-                first_line=fragment.first + 1,
-                offset=fragment.begin,
-            )
-            for line in lines:
-                if last is not None and line.number > last:
+            number = fragment.first
+            for row in raw_lines(file, first_line=fragment.first + 1, offset=fragment.begin):
+                number = row[0]
+                if number == last and fragment.end not in (None, row[2]):
+                    raise _changed(fragment.path)
+                yield row
+                if number == last:
                     break
-                yield line
-                if line.number == last:
-                    if fragment.end is not None and line.end != fragment.end:
-                        raise _changed(fragment.path)
-                    break
+            if last is not None and number < last:
+                raise _changed(fragment.path)
     except FileNotFoundError:
         raise _changed(fragment.path) from None
     except OSError as error:

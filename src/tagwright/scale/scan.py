@@ -11,12 +11,12 @@ import numpy as np
 
 from tagwright.errors import InputError, RunError
 from tagwright.predict.compressed import is_packed
-from tagwright.predict.readers import check_head
+from tagwright.predict.readers import check_head, json_record
 from tagwright.scale.columns import schema_bytes
 from tagwright.scale.fragment import Counts, Fragment, Job
 from tagwright.scale.jsonkinds import add_record
 from tagwright.scale.places import Place
-from tagwright.scale.reading import open_lines, read_chunks, read_fragment_lines, select
+from tagwright.scale.reading import open_lines, read_chunks, read_raw, select
 from tagwright.scale.sources import InputFile
 from tagwright.scale.tables import survey_table
 
@@ -139,15 +139,17 @@ def find_kinds(fragments: Sequence[Fragment], scan: Scan) -> tuple[dict[str, Any
     rows: list[int] = []
     for fragment in fragments:
         rows.append(0)
-        for line in read_fragment_lines(fragment, scan.job, scan.source):
-            rows[-1] += 1
-            if line.record is not None:
+        for number, raw, _, cut in read_raw(fragment, scan.source):
+            try:
+                record = "too long" if cut else json_record(raw.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                record = str(error)  # a reject, which tells more when it is read again
+            rows[-1] += record is not None
+            if isinstance(record, dict):
                 try:
-                    add_record(kinds, line.record)
+                    add_record(kinds, record)
                 except InputError as error:
-                    raise InputError(
-                        error.what, where=f"{line.source}:{line.number}", mend=error.mend
-                    ) from None
+                    raise InputError(error.what, where=f"{fragment.path}:{number}", mend=error.mend) from None
     return kinds, rows
 
 

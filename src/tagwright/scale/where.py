@@ -71,7 +71,7 @@ class Condition:
         self.schema = require("pyarrow", "scale").schema([schema.field(name) for name in self.names])
         self._check_types()
         try:
-            [[kind]] = self._run(f"SELECT typeof(({text}\n)) FROM {_TABLE}", self._nothing(1)) or [[""]]
+            [[kind]] = self._run(f"SELECT typeof(({text}\n)) FROM {_TABLE}", self._nothing(1)) or [("",)]
             if kind not in ("BOOLEAN", '"NULL"'):
                 raise self._bad(f"it is neither true nor false, but {kind or 'nothing'}")
             self._judge(self._nothing(1))  # a condition over aggregates or windows is refused by WHERE alone
