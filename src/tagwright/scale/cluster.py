@@ -178,7 +178,7 @@ class Cluster:
         return self._ray
 
     def _start(self) -> Any:
-        with quiet_environment():
+        with quiet_environment(own=self.own):
             ray: Any = require("ray", "scale")
             if ray.is_initialized():
                 self.own = False

@@ -21,6 +21,8 @@ _QUIET = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
+# Ray's agents end a minute after the driver was killed, as long as they look for a server that is dead, too.
+_OWN = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
 
 
 class Heard(io.TextIOBase):
@@ -75,9 +77,15 @@ def quiet_data(data: Any, heard: Heard) -> Iterator[None]:
 
 
 @contextmanager
-def quiet_environment() -> Iterator[None]:
-    """Let Ray's processes inherit variables that keep it quiet, for the length of the block."""
-    added = {name: value for name, value in _QUIET.items() if name not in os.environ}
+def quiet_environment(*, own: bool) -> Iterator[None]:
+    """Let Ray's processes inherit variables that keep it quiet, for the length of the block.
+
+    Args:
+        own: whether the cluster is started for the run alone.
+    """
+    added = {
+        name: value for name, value in (_QUIET | (_OWN if own else {})).items() if name not in os.environ
+    }
     os.environ.update(added)
     try:
         yield
