@@ -40,6 +40,7 @@ def whole(bundle, corpus, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("outputs") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tagwright.scale.annotate.Cluster", Here)
+        patch.setenv("OMP_NUM_THREADS", "1")
         done = annotate(bundle, corpus, out)
     assert (done.fragments, done.done_before, done.counts.rows) == (4, 0, ROWS)
     return out
@@ -48,6 +49,7 @@ def whole(bundle, corpus, tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def here(monkeypatch) -> None:
     monkeypatch.setattr("tagwright.scale.annotate.Cluster", Here)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # which a worker sets
 
 
 def annotate(bundle: Path, source: Any, out: Any, **options: Any) -> Any:

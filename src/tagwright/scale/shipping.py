@@ -9,7 +9,6 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +80,8 @@ def local_bundle(bundle: Path, fingerprint: Mapping[str, str], shipment: Shipmen
 
 def _unpacked(name: str, fingerprint: Mapping[str, str], shipment: Shipment) -> Path:
     """Return the temporary folder of a bundle, in which whoever comes first unpacks it."""
+    from tagwright.predict.origin import fingerprint as found_in
+
     sha = hashlib.sha256(json.dumps(dict(fingerprint), sort_keys=True).encode()).hexdigest()[:16]
     above = Path(tempfile.gettempdir(), f"tagwright-{os.getuid() if hasattr(os, 'getuid') else 'bundles'}")
     folder = above / sha / name  # the name is written beside answers in some formats
@@ -92,6 +93,8 @@ def _unpacked(name: str, fingerprint: Mapping[str, str], shipment: Shipment) -> 
         with (folder.parent / "lock").open("w") as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.is_dir() and found_in(folder) != dict(fingerprint):  # whatever has happened to it
+                shutil.rmtree(folder)
             if not folder.is_dir():
                 _unpack(folder, shipment)
     except OSError as error:
@@ -100,14 +103,8 @@ def _unpacked(name: str, fingerprint: Mapping[str, str], shipment: Shipment) -> 
             where=str(folder),
             mend="free some space on that machine, or set TMPDIR there",
         ) from error
-    from tagwright.predict.origin import fingerprint as found_in
-
     if found_in(folder) != dict(fingerprint):
-        with suppress(OSError):
-            shutil.rmtree(folder)
-        raise RunError(
-            "the bundle that was unpacked is damaged", where=str(folder), mend="give the call again"
-        )
+        raise RunError("the bundle changed while it was read", where=str(folder), mend="give the call again")
     return folder
 
 
