@@ -164,6 +164,13 @@ def test_a_small_space_is_tried_once_and_no_more(formula, searched):
     assert "the space holds 4 recipes, and all of them were tried" in console.text
 
 
+def test_a_range_too_narrow_for_more_trials_ends(formula, searched):
+    console = Quiet()
+    made = searched(trials=6, space="train.learning_rate = {low = 0.01, high = 0.010001}", console=console)
+    assert len(formula.calls) == len(made.counted) < 6
+    assert "no values were found that were not tried" in console.text
+
+
 def test_a_trial_that_fails_is_told_and_the_search_goes_on(formula, searched):
     def fail(recipe, seed):
         if len(formula.calls) in (2, 3):

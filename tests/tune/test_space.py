@@ -125,6 +125,19 @@ def test_the_nearest_values_are_the_recipe_s_own_or_the_ends(tmp_path):
     }
 
 
+def test_every_recipe_of_a_space_that_can_be_counted():
+    space = Space(
+        (
+            Range("a", 1, 3, log=True, step=1, whole=True),
+            Range("b", 0.0, 1.0, step=0.5),
+            Choices("c", ("x", "y")),
+        )
+    )
+    found = [tuple(one.values()) for one in space.every()]
+    assert found == [(a, b, c) for a in (1, 2, 3) for b in (0.0, 0.5, 1.0) for c in ("x", "y")]
+    assert len(found) == space.size
+
+
 @given(st.floats(0, 1), st.booleans(), st.integers(1, 50), st.integers(1, 50))
 def test_every_place_is_a_value_and_ends_are_reached(place, log, low, span):
     for one in (

@@ -1,5 +1,6 @@
 """The recipe, and what `tagwright tune` searches over."""
 
+from tagwright.config.dimensions import Choices, Range
 from tagwright.config.recipe import (
     DataSettings,
     EncodeSettings,
@@ -10,7 +11,7 @@ from tagwright.config.recipe import (
     TuneSettings,
     named_recipes,
 )
-from tagwright.config.space import Choices, Range, Space
+from tagwright.config.space import Space
 
 __all__ = [
     "Choices",

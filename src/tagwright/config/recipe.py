@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tagwright.config.space import Space, flatten
+from tagwright.config.space import Space
+from tagwright.config.space_table import flatten
 from tagwright.errors import InputError
 
 __all__ = [

@@ -154,8 +154,8 @@ class TuningPage:
     @property
     def slices(self) -> list[tuple[str, str]]:
         """Name of the figure and of the field, for each field, those that matter most first."""
-        order = list(self.made["importance"]) or list(self.names)
         keys = list(self.names)
+        order = dict.fromkeys([*self.made["importance"], *keys])
         return [(f"slice{keys.index(key)}", self.names[key]) for key in order]
 
 

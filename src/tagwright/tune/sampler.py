@@ -60,7 +60,9 @@ class SpaceSampler(BaseSampler):
         for attempt in range(TRIES):
             values = self._draw(study, trial, search_space, place, attempt)
             if key_of(values) not in tried:
-                break
+                return values
+        if self.space.size is not None:  # nearly all of them were tried
+            return next((one for one in self.space.every() if key_of(one) not in tried), values)
         return values
 
     def sample_independent(

@@ -22,7 +22,8 @@ from tagwright.train.ranks import processes
 from tagwright.train.recipe import load_recipe, precision_of, resolve
 from tagwright.train.run import default_run
 from tagwright.tune.folder import Folder
-from tagwright.tune.study import PRUNERS, Study
+from tagwright.tune.frozen import PRUNERS
+from tagwright.tune.study import Study
 from tagwright.tune.trials import best_of
 
 if TYPE_CHECKING:

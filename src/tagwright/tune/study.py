@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, TypeVar
 
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from tagwright.config import Space
 from tagwright.errors import InputError
 from tagwright.train.begun import first_change
-from tagwright.tune.pruning import SHARES
+from tagwright.tune.frozen import DIED, has_ended, make_pruner, read_trial, state_of
+from tagwright.tune.pruning import step_of
 from tagwright.tune.sampler import SpaceSampler, distributions_of
-from tagwright.tune.storage import GRACE, Heart, is_gone, open_storage, own_name, patiently, quiet
-from tagwright.tune.trials import SeedRun, State, Trial, key_of
+from tagwright.tune.storage import Heart, open_storage, own_name, patiently
+from tagwright.tune.trials import SeedRun, Trial, key_of
 
-__all__ = ["PRUNERS", "Running", "Study"]
+__all__ = ["Running", "Study"]
 
-PRUNERS = ("median", "hyperband", "none")
 _T = TypeVar("_T")
-_DIED = "its process ended"
 
 
 class Study:
@@ -49,7 +46,7 @@ class Study:
         self.space = space
         self._sampler = SpaceSampler(space, first, seed)
         self._sampler.place_of = self._place_of
-        self._pruner = _make_pruner(pruner, seeds)
+        self._pruner = make_pruner(pruner, seeds)
         self._storage = open_storage(url, shown)
         self._study: optuna.Study | None = None
 
@@ -144,15 +141,15 @@ class Study:
 
     def trials(self) -> list[Trial]:
         """Return all trials, dropped ones too, by number."""
-        found = [_read(one) for one in self._frozen()]
+        found = [read_trial(one) for one in self._frozen()]
         return sorted(found, key=lambda trial: (trial.number, trial.id))
 
     def bury(self) -> None:
         """Mark the trials whose process has ended: here at once, elsewhere after a silence."""
         for one in self._frozen():
-            if one.state == TrialState.RUNNING and _is_gone(one):
+            if one.state == TrialState.RUNNING and has_ended(one):
                 with suppress(Exception):  # somebody else was faster
-                    patiently(lambda one=one: self._end(one._trial_id, dropped=_DIED), self.shown)  # type: ignore[misc]
+                    patiently(lambda one=one: self._end(one._trial_id, dropped=DIED), self.shown)  # type: ignore[misc]
         patiently(lambda: optuna.storages.fail_stale_trials(self._open), self.shown)
 
     def ask(self, limit: int) -> Running | None:
@@ -197,7 +194,7 @@ class Study:
         tried: set[Any] = set()
         waiting = 0
         for one in self._frozen():
-            if one.number >= trial.number or _state(one) == "dropped":
+            if one.number >= trial.number or state_of(one) == "dropped":
                 continue
             tried.add(key_of(one.params))
             if "number" in one.user_attrs:
@@ -251,7 +248,7 @@ class Running:
         self._set("history", [list(point) for point in history])
         reported = self._ask(lambda: self._trial.storage.get_trial(self._trial._trial_id)).intermediate_values
         for share, mean in points.items():
-            if (step := place * 100 + share) not in reported:
+            if (step := step_of(place, share)) not in reported:
                 self._ask(lambda step=step, mean=mean: self._trial.report(mean, step))  # type: ignore[misc]
         if self.number == 0 or not points:
             return False
@@ -261,7 +258,7 @@ class Running:
         frozen = self.study._storage.get_trial(self._trial._trial_id)
         # The pruners go by the best value so far: the end of one seed would stand up for the beginning of the next.
         frozen.intermediate_values = {
-            step: value for step, value in frozen.intermediate_values.items() if step > place * 100
+            step: value for step, value in frozen.intermediate_values.items() if step > step_of(place, 0)
         }
         return bool(frozen.intermediate_values) and self.study._pruner.prune(self.study._open, frozen)
 
@@ -295,42 +292,3 @@ class Running:
 
     def _ask(self, call: Callable[[], _T]) -> _T:
         return patiently(call, self.study.shown)
-
-
-def _make_pruner(name: str, seeds: int) -> BasePruner:
-    with quiet():
-        if name == "median":
-            # Before the third part of a run the warm-up's length says more than anything else.
-            return MedianPruner(n_startup_trials=4, n_warmup_steps=30, n_min_trials=3)
-        if name == "hyperband":
-            return HyperbandPruner(min_resource=SHARES[0], max_resource=100 * seeds, reduction_factor=3)
-        return NopPruner()
-
-
-def _is_gone(trial: FrozenTrial) -> bool:
-    """Say whether a trial's process has ended, as far as this machine knows."""
-    if owner := trial.user_attrs.get("owner"):
-        return is_gone(owner)
-    begun = trial.datetime_start  # it ended before it could say whose the trial is
-    return begun is not None and (datetime.now() - begun).total_seconds() > GRACE
-
-
-def _state(trial: FrozenTrial) -> State:
-    if trial.state == TrialState.FAIL:
-        return "failed" if "failed" in trial.user_attrs else "dropped"
-    return {TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned"}.get(trial.state, "running")  # type: ignore[return-value]
-
-
-def _read(trial: FrozenTrial) -> Trial:
-    ours = trial.user_attrs
-    state = _state(trial)
-    return Trial(
-        number=ours.get("number", trial.number),
-        id=trial.number,
-        state=state,
-        values=dict(trial.params),
-        runs=tuple(SeedRun.read(run) for run in ours.get("runs", ())),
-        history=tuple((share, epoch, f1) for share, epoch, f1 in ours.get("history", ())),
-        reason=ours.get("failed") or ours.get("dropped") or (_DIED if state == "dropped" else None),
-        owner=ours.get("owner"),
-    )

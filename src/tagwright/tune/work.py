@@ -26,6 +26,7 @@ __all__ = ["confirm_best", "finish", "work"]
 
 FAILURES_AT_START = 3
 FAILURES_IN_A_ROW = 5
+MISSES = 10  # draws one after another that were tried already
 WAIT = 2.0  # seconds between two looks at trials that run elsewhere
 
 
@@ -47,6 +48,7 @@ def work(search: Search, trials: int, *, timeout: float | None, console: Console
     if finished:
         search.note(f"going on after {len(finished)} trials")
     with SearchDisplay(console, total=trials, keys=[one.key for one in search.space]) as display:
+        misses = 0
         try:
             while True:
                 study.bury()
@@ -69,15 +71,21 @@ def work(search: Search, trials: int, *, timeout: float | None, console: Console
                     display.wait(len(found) - len(finished))
                     time.sleep(WAIT)
                     continue
-                _run_next(search, trials, display)
+                misses = 0 if _run_next(search, trials, display) else misses + 1
+                if misses == MISSES:
+                    search.note(
+                        f"no values were found that were not tried: {len(found)} trials are all there are"
+                    )
+                    return
         except KeyboardInterrupt:
             raise _interrupted(search, trials) from None
 
 
-def _run_next(search: Search, trials: int, display: SearchDisplay) -> None:
+def _run_next(search: Search, trials: int, display: SearchDisplay) -> bool:
+    """Run a trial; say whether there was one to run."""
     running = search.study.ask(trials)
     if running is None:
-        return
+        return False
 
     def show() -> None:
         display.show([trial.to_dict() for trial in _counted(search.study.trials())])
@@ -95,6 +103,7 @@ def _run_next(search: Search, trials: int, display: SearchDisplay) -> None:
     with running.heart():
         run_trial(job, running, search.study.known(running.values))
     show()
+    return True
 
 
 def _check_failures(finished: Sequence[Trial], search: Search) -> None:
