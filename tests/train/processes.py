@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 
+from tagwright.train import engine
 from tests.train.test_killed import ENVIRONMENT, ROOT
 from tests.train.toy import FAST, Quiet, run
 
@@ -74,43 +76,49 @@ def call(data: Path, encoder: Path, out: Path, *options: str, **settings: Any) -
 
 
 def fail(fault: str) -> None:
-    """Let a process kill itself: `step:RANK`, `save:RANK` or `evaluation:RANK`, in the second epoch."""
+    """Make one process fail from a step on: `WHAT:RANK:STEP`.
+
+    It kills itself in a `step`, a `save`, the `seal` of a checkpoint or an `evaluation`, or finds its disk `full`.
+    """
     from tagwright.train import checkpoint
     from tagwright.train.progress import RunDisplay
     from tagwright.train.scoring import LiveRuntime
     from tagwright.train.trainer import TaggerTrainer
 
-    where, _, who = fault.partition(":")
+    what, who, when = fault.split(":")
     reached = {"step": 0}
 
-    def die() -> None:
-        if os.environ["RANK"] == who and reached["step"] >= 8:
+    def strike() -> None:
+        if os.environ.get("RANK", "0") == who and reached["step"] >= int(when):
+            if what == "full":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.kill(os.getpid(), signal.SIGKILL)
 
     def before(owner: Any, name: str) -> None:
         whole = getattr(owner, name)
 
-        def dying(*args: Any, **kwargs: Any) -> Any:
-            die()
+        def failing(*args: Any, **kwargs: Any) -> Any:
+            strike()
             return whole(*args, **kwargs)
 
-        setattr(owner, name, dying)
+        setattr(owner, name, failing)
 
-    ended = RunDisplay.on_step_end
+    class Noted(RunDisplay):
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            reached["step"] = state.global_step
+            if what == "step":
+                strike()
+            super().on_step_end(args, state, control, **more)
 
-    def noted(self: Any, args: Any, state: Any, *rest: Any, **more: Any) -> None:
-        reached["step"] = state.global_step
-        if where == "step":
-            die()
-        ended(self, args, state, *rest, **more)
-
-    RunDisplay.on_step_end = noted  # type: ignore[method-assign]
-    if where == "save":
-        before(TaggerTrainer, "_save_rng_state")
-    if where == "seal":
-        before(checkpoint, "_sync")
-    if where == "evaluation":
-        before(LiveRuntime, "logits")
+    engine.RunDisplay = Noted  # type: ignore[misc]
+    places: dict[str, tuple[Any, str]] = {
+        "save": (TaggerTrainer, "_save_rng_state"),
+        "seal": (checkpoint, "_sync"),
+        "full": (checkpoint, "_sync"),
+        "evaluation": (LiveRuntime, "logits"),
+    }
+    if what in places:
+        before(*places[what])
 
 
 def share_out_on_cpus() -> None:
@@ -122,7 +130,8 @@ def share_out_on_cpus() -> None:
     init = AcceleratorState.__init__
 
     def as_if_gpus(self: Any, *args: Any, **kwargs: Any) -> None:
-        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+        if PartialState._shared_state.get("distributed_type") is DistributedType.MULTI_CPU:
+            PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
         init(self, *args, **kwargs)
 
     AcceleratorState.__init__ = as_if_gpus
@@ -130,15 +139,15 @@ def share_out_on_cpus() -> None:
 
 
 def main() -> None:
-    """Run `tagwright` with the fault named in the environment."""
+    """Run `tagwright` with the faults named in the environment."""
     from tagwright.cli.main import run as tagwright
 
     torch.set_num_threads(1)
-    fault = os.environ["FAULT"]
-    if fault == "fsdp":
-        share_out_on_cpus()
-    else:
-        fail(fault)
+    for fault in os.environ["FAULT"].split("+"):
+        if fault == "fsdp":
+            share_out_on_cpus()
+        else:
+            fail(fault)
     sys.exit(tagwright(sys.argv[1:]))
 
 

@@ -28,6 +28,9 @@ __all__ = ["EndTogether", "ProcessLostError", "is_lost", "leave_word", "may_say"
 SECONDS = 25.0
 """How long a process that was asked to end waits for a step that all end with; launchers kill it after 30."""
 
+FAREWELL = 5.0
+"""How long a process that has failed, and was asked to end, has for saying so."""
+
 # What gloo says when the process at the other end is gone; its errors have no class of their own.
 GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "gloo/transport")
 
@@ -103,6 +106,7 @@ class EndTogether:
         self.seconds = seconds
         self._before: dict[int, Any] = {}
         self._done = threading.Event()
+        self._failed = False
 
     def __enter__(self) -> EndTogether:
         if not among_several() or threading.current_thread() is not threading.main_thread():
@@ -117,8 +121,11 @@ class EndTogether:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not self._before:
+            return
+        if kind is not None:  # the launcher's SIGTERM may come before this process has said what it ends with
+            self._failed = True
             return
         self._done.set()
         for number, handler in self._before.items():
@@ -134,8 +141,11 @@ class EndTogether:
 
     def _wait(self) -> None:
         self._ear.recv(1)
-        if self._done.wait(self.seconds):
+        if not self._failed and self._done.wait(self.seconds):
             return
+        if self._failed:
+            time.sleep(FAREWELL)
+            os._exit(1)
         error = self.last_word()
         leave_word(error)
         if may_say(error):

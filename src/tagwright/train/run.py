@@ -14,7 +14,7 @@ from tagwright.model.huggingface import read_json
 from tagwright.model.swap import RECORD
 from tagwright.train import checkpoint
 from tagwright.train.ending import ProcessLostError
-from tagwright.train.ranks import host, rank
+from tagwright.train.ranks import rank
 
 __all__ = ["CHECKPOINTS", "check_run", "default_run", "interrupted", "lost", "prepare_run", "with_resume"]
 
@@ -85,11 +85,7 @@ def prepare_run(
     if not resume:
         return None
     if rank() > 0 and not (folder / STATE).exists():
-        raise InputError(
-            f"process {rank()} on {host()} does not see the run to resume",
-            where=str(folder),
-            mend="put --out on a file system that all machines share, or copy it to each",
-        )
+        return None  # on another disk than the first's: `check_agreement` refuses it, on all processes alike
     before = read_json(folder / STATE)
     begun = before.get("recipe", {}).get("train", {}).get("engine", "torch")
     if begun != recipe.train.engine:
