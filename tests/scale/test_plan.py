@@ -223,6 +223,34 @@ def test_columns_are_kept_as_they_were(tagger, tmp_path):
     assert (plain["kind"], plain["nested"], plain["map"]) == ("a", [{"a": [1, None], "b": "x"}], [["k", 1]])
 
 
+def test_types_that_arrow_hardly_knows(tagger, tmp_path):
+    table = pa.table({"text": ["a", None, "c"], "x": pa.array(["1", "2", "3"], pa.string_view())})
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    for form in ("parquet", "jsonl"):
+        assert [row["x"] for row in annotate(tagger, tmp_path / "a.arrow", form=form).rows] == ["1", "3"]
+    odd = pa.table({"text": ["a"], "x": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
+    with pa.OSFile(str(tmp_path / "b.arrow"), "wb") as file, pa.ipc.new_file(file, odd.schema) as writer:
+        writer.write_table(odd)
+    with pytest.raises(InputError, match=r"the column 'x' cannot be written to Parquet.*--columns"):
+        annotate(tagger, tmp_path / "b.arrow")
+    with pytest.raises(InputError, match=r"the column 'x' holds month_day_nano_interval.*DuckDB|neither"):
+        annotate(tagger, tmp_path / "b.arrow", columns=("text",), where="x")
+
+
+def test_a_column_that_is_not_utf8_makes_its_rows_rejects(tagger, tmp_path):
+    raw = pa.array([b"ok", b"\xff", b"\xc3\xa9"])
+    bad = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "x": bad}), tmp_path / "a.parquet")
+    for form in ("parquet", "jsonl"):
+        done = annotate(tagger, tmp_path / "a.parquet", form=form)
+        assert [row["x"] for row in done.rows] == ["ok", "é"]
+        assert [(one["line"], one["error"]) for one in done.rejects] == [
+            (2, "invalid UTF-8 in the column 'x'")
+        ]
+    assert annotate(tagger, tmp_path / "a.parquet", columns=("text",)).total("written") == 3
+
+
 def test_columns_to_keep(tagger, corpus):
     assert annotate(tagger, corpus, columns=("lang", "n")).table.schema.names == ["n", "lang", "entities"]
     assert annotate(tagger, corpus, columns=(), limit=5).table.schema.names == ["entities"]

@@ -79,6 +79,13 @@ def test_what_is_nowhere(tmp_path):
         find_files(Place.of(tmp_path / "nowhere"))
 
 
+def test_a_link_that_leads_nowhere_is_no_reason_to_lose_a_file(tmp_path):
+    put(tmp_path, "a.txt")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(InputError, match=r"b\.txt: it is no file"):
+        find_files(Place.of(tmp_path))
+
+
 def test_what_lies_beside_data_is_passed_over_with_a_notice(tmp_path):
     put(tmp_path, "a.txt", "README.md", "LICENSE", "SHA256SUMS")
     found = find_files(Place.of(tmp_path))

@@ -203,6 +203,33 @@ def conformed(table: Any, schema: Any, name: str) -> Any:
 
 
 def some_rows(table: Any, positions: Sequence[int]) -> Any:
-    """Return some rows of a table, by their positions."""
+    """Return some rows of a table, by their positions, which rise."""
     pa = require("pyarrow", "parquet")
-    return table if len(positions) == table.num_rows else table.take(pa.array(positions, pa.int64()))
+    if len(positions) == table.num_rows:
+        return table
+    try:
+        return table.take(pa.array(positions, pa.int64()))
+    except pa.ArrowNotImplementedError:  # a type that Arrow cannot take from, such as string_view
+        keep = set(positions)
+        runs = [table.slice(row, 1) for row in range(table.num_rows) if row in keep]
+        return pa.concat_tables(runs) if runs else table.slice(0, 0)
+
+
+def invalid_rows(table: Any) -> dict[int, str]:
+    """Return what is wrong with rows that hold strings which are not UTF-8, by row."""
+    pa = require("pyarrow", "parquet")
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid:
+        return {row: error for row in range(table.num_rows) if (error := _invalid(pa, table.slice(row, 1)))}
+    return {}
+
+
+def _invalid(pa: Any, row: Any) -> str | None:
+    for name, column in zip(row.column_names, row.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            what = "invalid UTF-8" if "UTF8" in str(error) else str(error).splitlines()[0]
+            return f"{what} in the column {name!r}"
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -119,11 +120,20 @@ def find_files(source: Place) -> Found:
 
 
 def _listed(fs: Any, path: str, source: Place) -> list[Any]:
-    """Return what files lie in a folder, by name; without hidden ones."""
+    """Return what files lie in a folder, by name; without hidden ones.
+
+    Raises:
+        InputError: something is neither a file nor a folder.
+    """
     selector = require("pyarrow.fs", "scale").FileSelector(path, recursive=True)
     with telling(source):
         infos = fs.get_file_info(selector)
     files = [info for info in infos if info.type.value == 2 and not _is_hidden(_below(info.path, path))]
+    if source.is_local:  # Arrow does not list what is neither a file nor a folder
+        for folder, _, names in os.walk(path):
+            for odd in (os.path.join(folder, name) for name in names):
+                if not os.path.isfile(odd) and not _is_hidden(_below(odd, path)):
+                    raise InputError("it is no file: a link that leads nowhere, or a pipe", where=odd)
     return sorted(files, key=lambda info: info.path)
 
 

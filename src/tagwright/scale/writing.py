@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -11,11 +12,12 @@ from math import isfinite
 from typing import Any, BinaryIO, Protocol
 
 from tagwright.errors import InputError, require
+from tagwright.predict.lines import Line
 from tagwright.predict.parquet_file import GROUP_BYTES, GROUP_ROWS, entities_type
 from tagwright.predict.predictions import Found
 from tagwright.predict.writers import check_storable, json_line
 from tagwright.records import Entity
-from tagwright.scale.columns import kept, lost_words_name, schema_of, some_rows
+from tagwright.scale.columns import invalid_rows, kept, lost_words_name, schema_of, some_rows
 from tagwright.scale.fragment import Job
 from tagwright.scale.reading import Rows, columns_of_lines
 
@@ -108,6 +110,8 @@ class _Parquet:
             left = [position for position, row in enumerate(good) if errors[row] is None]
         else:
             table = rows.table.select(self._columns.names)
+            for row, error in invalid_rows(table).items():
+                errors[row] = errors[row] or error
             left = [row for row, error in enumerate(errors) if error is None]
         found = [
             answer[1]
@@ -190,9 +194,19 @@ class _JsonLines:
     def write(self, rows: Rows, answers: Sequence[Answer | str]) -> list[str | None]:
         errors: list[str | None] = []
         lines: list[str] = []
-        for record, answer in zip(self._records(rows), answers, strict=True):
-            if isinstance(answer, str):
-                errors.append(answer)
+        table = None if rows.table is None else rows.table.select(self._columns.names)
+        invalid: dict[int, str] = {}
+        if table is None:
+            records = self._records(rows.lines)
+        else:
+            invalid = invalid_rows(table)
+            records = _plain_rows(
+                some_rows(table, [row for row in range(table.num_rows) if row not in invalid])
+            )
+        for row, answer in enumerate(answers):
+            record = {} if row in invalid else next(records)
+            if isinstance(answer, str) or row in invalid:
+                errors.append(answer if isinstance(answer, str) else invalid[row])
                 continue
             errors.append(None)
             found = answer[1]
@@ -214,12 +228,9 @@ class _JsonLines:
         self._out.write("".join(lines).encode())
         return errors
 
-    def _records(self, rows: Rows) -> Iterator[dict[str, Any]]:
+    def _records(self, lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
         names = self._columns.names
-        if rows.table is not None:
-            yield from _plain_rows(rows.table.select(names))
-            return
-        for line in rows.lines:
+        for line in lines:
             if line.record is None:
                 whole = {"line": line.number, "text": line.text}
                 yield {name: whole[name] for name in names if name in whole}
@@ -245,9 +256,7 @@ def _plain_column(column: Any) -> list[Any]:
         column, kind = column.cast(kind.value_type), kind.value_type
     if types.is_timestamp(kind) or types.is_time(kind) or types.is_duration(kind) or types.is_date(kind):
         values = column.cast(pa.string()) if not types.is_duration(kind) else column.cast(pa.int64())
-        return [
-            value.replace(" ", "T", 1) if isinstance(value, str) else value for value in values.to_pylist()
-        ]
+        return [_moment(value) if isinstance(value, str) else value for value in values.to_pylist()]
     values = column.to_pylist()
     if (
         types.is_integer(kind)
@@ -259,6 +268,17 @@ def _plain_column(column: Any) -> list[Any]:
     return [_plain(value) for value in values]
 
 
+def _moment(text: str) -> str:
+    """Write what Arrow writes of a time as ISO 8601 has it.
+
+    >>> _moment("2024-01-01 01:00:00.000+0100")
+    '2024-01-01T01:00:00.000+01:00'
+    """
+    return _OFFSET.sub(r"\1:\2", text.replace(" ", "T", 1))
+
+
+_OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")
+
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     float: lambda value: value if isfinite(value) else None,
     bytes: lambda value: base64.b64encode(value).decode(),
@@ -266,7 +286,6 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     tuple: lambda value: [_plain(item) for item in value],
     dict: lambda value: {str(key): _plain(item) for key, item in value.items()},
     Decimal: str,
-    datetime.datetime: lambda value: value.isoformat(),
     datetime.date: lambda value: value.isoformat(),
     datetime.time: lambda value: value.isoformat(),
 }
@@ -276,4 +295,6 @@ def _plain(value: Any) -> Any:
     """Return a value as JSON can have it: dates and decimals as text, bytes in base64, no NaN."""
     if value is None or isinstance(value, str | bool | int):
         return value
+    if isinstance(value, datetime.datetime):  # or what is made of one, with nanoseconds
+        return value.isoformat()
     return _PLAIN.get(type(value), str)(value)
