@@ -122,13 +122,19 @@ def _split(columns: str) -> list[str]:
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM end a run as Ctrl-C does: its workers with it, and a word on how to go on."""
+    told: list[bool] = []
 
     def interrupt(*_: object) -> None:
+        told.append(True)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
+    except Exception:
+        if told:  # where Ray was told so, too, it may be the first to fail
+            raise KeyboardInterrupt("stopped; give the same call again to go on") from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 

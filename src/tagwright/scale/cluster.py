@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, redirect_stdout, suppress
+from contextlib import ExitStack, nullcontext, redirect_stdout, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Self
@@ -21,6 +22,8 @@ from tagwright.scale.workers import Task, Worker
 
 __all__ = ["Cluster", "fetch"]
 
+ANSWER = 10.0
+"""Seconds in which a cluster must take a connection."""
 PATIENCE = 300.0
 """Seconds to wait for a cluster that has no room for one worker to grow: one that scales itself may."""
 STORE = 100 << 20
@@ -185,6 +188,12 @@ class Cluster:
                 self._stack.enter_context(redirect_stdout(self._heard))
                 return ray
             logging.getLogger("ray").setLevel(logging.ERROR)
+            if self._address.startswith("ray://"):
+                raise InputError(
+                    "Ray's client does not carry Ray Data",
+                    where=f"{self._given} {self._address}",
+                    mend="run the command on a machine of the cluster: ray job submit -- tagwright annotate …",
+                )
             options: dict[str, Any] = {"address": self._address}
             if self.own:
                 from tagwright.predict.runtimes.cores import machine_cores
@@ -197,7 +206,8 @@ class Cluster:
             with kept_signals(), ExitStack() as failing:
                 failing.callback(ray.shutdown)
                 try:
-                    with silenced():
+                    self._check_answers()
+                    with silenced() if self.own else nullcontext():
                         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
                 except (ConnectionError, ValueError, RuntimeError, OSError) as error:
                     raise self._unreachable(error) from error
@@ -207,6 +217,14 @@ class Cluster:
         with suppress(Exception):  # its place has no public name
             self.logs = os.path.join(ray._private.worker.global_worker.node.get_session_dir_path(), "logs")
         return ray
+
+    def _check_answers(self) -> None:
+        """Refuse an address at which nobody listens; Ray would try for as long as the run."""
+        host, _, port = self._address.removeprefix("ray://").rpartition(":")
+        if not (host and port.isdecimal()):  # such as `auto`, which Ray looks up itself
+            return
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
+            pass
 
     def _unreachable(self, error: Exception) -> TagwrightError:
         if self.own:
