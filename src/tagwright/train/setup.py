@@ -142,7 +142,7 @@ def _arguments(
     """Return what callbacks and trackers know a run by, whichever engine trains, and what the Trainer goes by."""
     settings = recipe.train
     steps = -(-len(part.encoded.lengths) // (settings.batch_size * settings.accumulation)) * settings.epochs
-    return transformers.TrainingArguments(
+    arguments = transformers.TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=-(
@@ -171,6 +171,9 @@ def _arguments(
         save_total_limit=None,
         **sharding_arguments(settings),
     )
+    if arguments.n_gpu > 1:  # one process: `DataParallel` would cut batches up behind the back of `BatchOrder`
+        arguments._n_gpu = 1
+    return arguments
 
 
 def check_encoder(network: Network, recipe: Recipe) -> None:

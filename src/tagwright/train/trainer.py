@@ -16,7 +16,7 @@ import torch
 import transformers
 from accelerate.data_loader import prepare_data_loader
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from tagwright.config import Recipe
 from tagwright.encode.align import IGNORED
@@ -29,6 +29,7 @@ from tagwright.train.callbacks import StopOnInterrupt
 from tagwright.train.failures import diverged, out_of_memory
 from tagwright.train.faststep import FastStep
 from tagwright.train.history import HISTORY, History
+from tagwright.train.loss import token_loss
 from tagwright.train.optimizer import build_optimizer, clip
 from tagwright.train.ranks import among_several, everyones, processes, rank, summed
 from tagwright.train.sampler import BatchOrder
@@ -38,35 +39,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 __all__ = ["TaggerTrainer", "token_loss"]
-
-
-class _Windows(Dataset[int]):
-    """The numbers of the windows; the collator makes batches of them."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> int:
-        return index
-
-
-def token_loss(
-    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
-) -> torch.Tensor:
-    """Mean cross-entropy over the labelled pieces of a step, however many batches the step is made of.
-
-    Args:
-        outputs: the model's; `logits` has shape (batch, pieces, labels).
-        labels: shape (batch, pieces); -100 is left out.
-        num_items_in_batch: labelled pieces in the whole step.
-    """
-    logits = outputs["logits"].float()
-    total = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-    count = (labels != -100).sum() if num_items_in_batch is None else num_items_in_batch
-    return total / max(int(count), 1)
 
 
 class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers is not followed by mypy
@@ -119,8 +91,10 @@ class TaggerTrainer(transformers.Trainer):  # type: ignore[misc]  # transformers
         super().__init__(
             model=model,
             args=args,
-            train_dataset=_Windows(len(train.encoded.lengths)),
-            eval_dataset=_Windows(len(validation.encoded.lengths)),
+            train_dataset=range(
+                len(train.encoded.lengths)
+            ),  # their numbers, of which `_collate` makes batches
+            eval_dataset=range(len(validation.encoded.lengths)),
             data_collator=self._collate,
             compute_loss_func=token_loss,
             callbacks=list(callbacks),
