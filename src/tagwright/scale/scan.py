@@ -13,11 +13,11 @@ from tagwright.errors import InputError, RunError
 from tagwright.predict.compressed import is_packed
 from tagwright.predict.readers import check_head, json_record
 from tagwright.scale.columns import schema_bytes
+from tagwright.scale.found import InputFile
 from tagwright.scale.fragment import Counts, Fragment, Job
 from tagwright.scale.jsonkinds import add_record
 from tagwright.scale.places import Place
 from tagwright.scale.reading import open_lines, read_chunks, read_raw, select
-from tagwright.scale.sources import InputFile
 from tagwright.scale.tables import survey_table
 
 __all__ = ["Scan", "Survey", "count_kept", "find_kinds", "survey_files"]

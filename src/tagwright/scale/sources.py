@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -14,9 +14,11 @@ from urllib.parse import unquote
 from tagwright.errors import InputError, require
 from tagwright.predict.compressed import unpacked_name
 from tagwright.predict.readers import format_of
+from tagwright.scale.found import Found, InputFile
 from tagwright.scale.places import Place, telling
+from tagwright.scale.saved import saved_dataset
 
-__all__ = ["Found", "InputFile", "find_files", "hub_address"]
+__all__ = ["find_files", "hub_address"]
 
 _NO_INPUT = re.compile(
     r"(readme|license|licence|notice|citation)([._-].*)?|.*(sha256sums|md5sums|checksums?)(\..*)?|.*\.crc"
@@ -38,43 +40,6 @@ _OTHERS = {
 _PARTITION = re.compile(r"([^/=]+)=([^/]*)")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _MAGIC = re.compile(r"[*?\[]")
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file of the input.
-
-    Attributes:
-        path: how its file system calls it.
-        kind: `parquet`, `jsonl`, `text` or `arrow`.
-        size: bytes.
-        mark: changes when the file changes: the time of its last change, in nanoseconds; 0 where none is known.
-        added: see `Fragment.added`.
-    """
-
-    path: str
-    kind: str
-    size: int
-    mark: int
-    added: tuple[tuple[str, str | None], ...] = ()
-
-
-@dataclass(slots=True)
-class Found:
-    """What the input is made of.
-
-    Attributes:
-        files: its files, in the order in which they are read.
-        notices: what the user is told of what was passed over.
-    """
-
-    files: list[InputFile]
-    notices: list[str] = field(default_factory=list)
-
-    @property
-    def kind(self) -> str:
-        """The format of all files."""
-        return self.files[0].kind
 
 
 def hub_address(spec: str) -> str:
@@ -113,7 +78,7 @@ def find_files(source: Place) -> Found:
         if _MAGIC.search(source.path):
             return _of_pattern(source)
         raise InputError("there is no such file or folder", where=str(source))
-    if dataset := _saved_dataset(source):
+    if dataset := saved_dataset(source):
         return dataset
     found = _listed(source.fs, source.path, source)
     return _of_one_kind(found, source, source.path)
@@ -272,41 +237,3 @@ def _is_lines(source: Place, file: InputFile) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return len(line) == 1 << 20 and line.startswith(b"{")
-
-
-def _saved_dataset(source: Place) -> Found | None:
-    """Return the files of a Dataset or a DatasetDict that `save_to_disk` wrote, if the folder holds one."""
-    splits = (source / "dataset_dict.json").read_bytes()
-    if splits is None:
-        state = (source / "state.json").read_bytes()
-        return None if state is None else Found(_files_of_state(source, state, ()))
-    try:
-        names = [str(name) for name in json.loads(splits)["splits"]]
-    except (ValueError, KeyError, TypeError):
-        raise InputError("the file is damaged", where=str(source / "dataset_dict.json")) from None
-    files: list[InputFile] = []
-    for name in names:
-        folder = source / name
-        state = (folder / "state.json").read_bytes()
-        if state is None:
-            raise InputError(f"the split {name!r} has no state.json", where=str(folder))
-        files += _files_of_state(folder, state, (("split", name),))
-    if not files:
-        raise InputError("the DatasetDict has no split", where=str(source))
-    return Found(files)
-
-
-def _files_of_state(
-    folder: Place, state: bytes, added: tuple[tuple[str, str | None], ...]
-) -> list[InputFile]:
-    try:
-        names = [str(entry["filename"]) for entry in json.loads(state)["_data_files"]]
-    except (ValueError, KeyError, TypeError):
-        raise InputError("the file is damaged", where=str(folder / "state.json")) from None
-    files = []
-    for name in names:
-        info = (folder / name).info()
-        if info.type.value != 2:
-            raise InputError("the file is missing", where=str(folder / name))
-        files.append(InputFile(info.path, "arrow", info.size, info.mtime_ns or 0, added))
-    return files

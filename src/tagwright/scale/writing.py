@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
-from math import isfinite
 from typing import Any, BinaryIO, Protocol
 
 from tagwright.errors import InputError, require
@@ -19,6 +14,7 @@ from tagwright.predict.writers import check_storable, json_line
 from tagwright.records import Entity
 from tagwright.scale.columns import invalid_rows, kept, lost_words_name, schema_of, some_rows
 from tagwright.scale.fragment import Job
+from tagwright.scale.plain import plain_rows
 from tagwright.scale.reading import Rows, columns_of_lines
 
 __all__ = ["Sink", "check_writable", "open_sink"]
@@ -200,7 +196,7 @@ class _JsonLines:
             records = self._records(rows.lines)
         else:
             invalid = invalid_rows(table)
-            records = _plain_rows(
+            records = plain_rows(
                 some_rows(table, [row for row in range(table.num_rows) if row not in invalid])
             )
         for row, answer in enumerate(answers):
@@ -238,63 +234,3 @@ class _JsonLines:
                 yield dict(line.record)
             else:
                 yield {name: line.record[name] for name in names if name in line.record}
-
-
-def _plain_rows(table: Any) -> Iterator[dict[str, Any]]:
-    """Yield rows as JSON can have them."""
-    columns = [_plain_column(column) for column in table.columns]
-    names = table.column_names
-    for values in zip(*columns, strict=True) if columns else [()] * table.num_rows:
-        yield dict(zip(names, values, strict=True))
-
-
-def _plain_column(column: Any) -> list[Any]:
-    pa = require("pyarrow", "parquet")
-    types = pa.types
-    kind = column.type
-    if types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if types.is_timestamp(kind) or types.is_time(kind) or types.is_duration(kind) or types.is_date(kind):
-        values = column.cast(pa.string()) if not types.is_duration(kind) else column.cast(pa.int64())
-        return [_moment(value) if isinstance(value, str) else value for value in values.to_pylist()]
-    values = column.to_pylist()
-    if (
-        types.is_integer(kind)
-        or types.is_boolean(kind)
-        or types.is_string(kind)
-        or types.is_large_string(kind)
-    ):
-        return list(values)
-    return [_plain(value) for value in values]
-
-
-def _moment(text: str) -> str:
-    """Write what Arrow writes of a time as ISO 8601 has it.
-
-    >>> _moment("2024-01-01 01:00:00.000+0100")
-    '2024-01-01T01:00:00.000+01:00'
-    """
-    return _OFFSET.sub(r"\1:\2", text.replace(" ", "T", 1))
-
-
-_OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")
-
-_PLAIN: dict[type, Callable[[Any], Any]] = {
-    float: lambda value: value if isfinite(value) else None,
-    bytes: lambda value: base64.b64encode(value).decode(),
-    list: lambda value: [_plain(item) for item in value],
-    tuple: lambda value: [_plain(item) for item in value],
-    dict: lambda value: {str(key): _plain(item) for key, item in value.items()},
-    Decimal: str,
-    datetime.date: lambda value: value.isoformat(),
-    datetime.time: lambda value: value.isoformat(),
-}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can have it: dates and decimals as text, bytes in base64, no NaN."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, datetime.datetime):  # or what is made of one, with nanoseconds
-        return value.isoformat()
-    return _PLAIN.get(type(value), str)(value)
