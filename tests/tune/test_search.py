@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from itertools import pairwise
 
 import pytest
 
 import tagwright as tw
+import tagwright.tune.storage as storage
 from tagwright.config import Recipe
 from tagwright.errors import InputError, RunError
 from tagwright.tune.results import optimism_of
 from tagwright.tune.search import tune
+from tagwright.tune.storage import quiet
 from tagwright.tune.study import Study
 from tests.train.toy import NAMES, Quiet, conll, run, sentences, write_corpus
 
@@ -396,6 +399,52 @@ def test_another_folder_is_left_alone(formula, searched, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="this is a file, not a folder"):
         searched(out=tmp_path / "file")
+
+
+def test_a_study_of_somebody_else_is_left_alone(formula, searched, tmp_path):
+    import optuna
+
+    url = f"sqlite:///{tmp_path / 'theirs.db'}"
+    with quiet():
+        optuna.create_study(storage=url, study_name="theirs", direction="minimize")
+    with pytest.raises(
+        InputError, match="the study 'theirs' was not made by tagwright tune; give another --study"
+    ):
+        searched(storage=url, study="theirs")
+
+
+def test_a_storage_that_another_program_holds_is_told(formula, searched, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "LOCKED", 0.01)
+    searched(trials=1)
+    holder = sqlite3.connect(tmp_path / "out" / "study.db", isolation_level=None)
+    holder.execute("begin exclusive")
+    with pytest.raises(
+        InputError, match="database is locked; another program holds it: wait until it is done"
+    ):
+        searched(trials=2, resume=True)
+    holder.execute("rollback")
+    holder.close()
+    assert len(searched(trials=2, resume=True).trials) == 2
+
+
+def test_a_storage_that_goes_away_in_the_middle_loses_nothing_that_is_done(
+    formula, searched, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(storage, "LOCKED", 0.01)
+    monkeypatch.setattr(storage, "PAUSE", 0.01)
+    held = []
+
+    def hold(recipe, seed):
+        if len(formula.calls) == 2:
+            held.append(sqlite3.connect(tmp_path / "out" / "study.db", isolation_level=None))
+            held[0].execute("begin exclusive")
+
+    formula.before = hold
+    with pytest.raises(RunError, match="the storage of the study does not answer: database is locked; go on"):
+        searched(trials=3)
+    held[0].close()
+    made = searched(trials=3, resume=True)
+    assert (made.count("done"), made.count("failed"), made.count("dropped")) == (3, 0, 1)
 
 
 def test_a_damaged_study_is_told(formula, searched, tmp_path):

@@ -93,6 +93,11 @@ def test_a_recipe_round_trips_with_its_space_and_is_recorded_without_it(tmp_path
     assert recipe.to_toml().startswith(Recipe.load("default").to_toml())
 
 
+def test_a_space_can_be_given_in_python():
+    [batch] = Recipe(tune={"train.batch_size": [8, 16]}).space()
+    assert batch == Choices("train.batch_size", (8, 16))
+
+
 def test_settings_add_and_remove_dimensions():
     recipe = Recipe.load(
         "search", ["tune.train.warmup={low = 0.0, high = 0.3}", "tune.train.batch_size=[4, 8]"]

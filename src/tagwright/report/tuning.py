@@ -45,8 +45,11 @@ class SearchDisplay:
             self._live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._live is not None:
+            self._live.transient = (
+                kind is None
+            )  # what comes of a search is shown once more; what was stopped is not
             self._live.stop()
             self._live = None
 

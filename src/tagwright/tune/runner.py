@@ -6,6 +6,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -20,6 +21,7 @@ from tagwright.train.engine import train
 from tagwright.train.run import INTERRUPTED
 from tagwright.train.watch import StoppedByWatch, Watch
 from tagwright.tune.pruning import points_of
+from tagwright.tune.storage import StorageError
 from tagwright.tune.study import Running
 from tagwright.tune.trials import SeedRun
 
@@ -103,6 +105,10 @@ def run_trial(job: Job, running: Running, known: Mapping[int, SeedRun]) -> None:
             running.drop(str(error))
             raise
         running.fail(str(error))
+    except StorageError:
+        with suppress(StorageError):
+            running.drop("the storage did not answer")
+        raise
     except RunError as error:
         if error.exit_code == INTERRUPTED:
             running.drop("interrupted")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from tagwright.config import Recipe
-from tagwright.errors import InputError, RunError, require
+from tagwright.errors import InputError, RunError, TagwrightError, require
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -97,10 +98,11 @@ def tune(
     try:
         work(search, trials, timeout=timeout, console=console)
         confirmed = confirm_best(search, confirm, console=console) if confirm else None
-    except RunError as error:
-        if search.has_best:
-            finish(search, None)
-        raise error
+    except RunError:
+        with suppress(TagwrightError):  # the first error is the one to tell
+            if search.has_best:
+                finish(search, None)
+        raise
     except InputError:  # of the recipe itself, which shows only as it is trained
         if search.made and storage is None and not search.has_trials:
             search.folder.discard()

@@ -19,14 +19,19 @@ from optuna.storages import RDBStorage
 
 from tagwright.errors import InputError, RunError
 
-__all__ = ["GRACE", "Heart", "is_gone", "open_storage", "own_name", "patiently", "quiet"]
+__all__ = ["GRACE", "Heart", "StorageError", "is_gone", "open_storage", "own_name", "patiently", "quiet"]
 
 BEAT = 30  # seconds between two signs of life of a trial
 GRACE = 180  # seconds without one after which it is taken to be dead
 LOCKED = 30  # seconds that one attempt waits for a locked SQLite file
 TRIES = 4
+PAUSE = 0.5  # seconds before the second one
 _TROUBLE = (StorageInternalError, sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError)
 _T = TypeVar("_T")
+
+
+class StorageError(RunError):
+    """The storage does not answer, which is no trial's fault."""
 
 
 @contextmanager
@@ -96,7 +101,7 @@ def patiently(call: Callable[[], _T], shown: str) -> _T:
     """Ask the storage for something, again when it does not answer.
 
     Raises:
-        RunError: it does not answer.
+        StorageError: it does not answer.
     """
     for attempt in range(TRIES):
         try:
@@ -104,9 +109,9 @@ def patiently(call: Callable[[], _T], shown: str) -> _T:
                 return call()
         except _TROUBLE as error:
             if attempt + 1 < TRIES and "readonly" not in str(error):
-                time.sleep(0.5 * 2**attempt)
+                time.sleep(PAUSE * 2**attempt)
                 continue
-            raise RunError(
+            raise StorageError(
                 f"the storage of the study does not answer: {_reason(error)}",
                 where=shown,
                 mend="go on with the same call and --resume when it does",

@@ -96,7 +96,7 @@ class Study:
             return
         before = self.recall("head")
         if before is None:
-            if self._frozen():
+            if self._frozen() or self._open.direction != optuna.study.StudyDirection.MAXIMIZE:
                 raise InputError(
                     f"the study {self.name!r} was not made by tagwright tune",
                     where=self.shown,
@@ -144,10 +144,15 @@ class Study:
         found = [read_trial(one) for one in self._frozen()]
         return sorted(found, key=lambda trial: (trial.number, trial.id))
 
-    def bury(self) -> None:
-        """Mark the trials whose process has ended: here at once, elsewhere after a silence."""
+    def bury(self, *, own: bool = False) -> None:
+        """Mark the trials whose process has ended: here at once, elsewhere after a silence.
+
+        Args:
+            own: those of this process as well, which begins anew.
+        """
         for one in self._frozen():
-            if one.state == TrialState.RUNNING and has_ended(one):
+            mine = own and one.user_attrs.get("owner") == own_name()
+            if one.state == TrialState.RUNNING and (mine or has_ended(one)):
                 with suppress(Exception):  # somebody else was faster
                     patiently(lambda one=one: self._end(one._trial_id, dropped=DIED), self.shown)  # type: ignore[misc]
         patiently(lambda: optuna.storages.fail_stale_trials(self._open), self.shown)

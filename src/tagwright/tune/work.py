@@ -39,7 +39,7 @@ def work(search: Search, trials: int, *, timeout: float | None, console: Console
     """
     study = search.study
     end = None if timeout is None else time.monotonic() + 60 * timeout
-    study.bury()
+    study.bury(own=True)
     there = _counted(study.trials())
     finished = [trial for trial in there if trial.state != "running"]
     if len(finished) >= trials:
