@@ -1,11 +1,17 @@
 """What the input is made of: files, folders, patterns, data sets of `datasets`, and what is refused."""
 
+import gzip
 import json
+import pickle
+from dataclasses import replace
 
 import pytest
 
 from tagwright.errors import InputError
+from tagwright.scale.fragment import Job
 from tagwright.scale.places import Place
+from tagwright.scale.plan import make_plan
+from tagwright.scale.reading import read_chunks
 from tagwright.scale.sources import find_files, hub_address
 from tests.scale.whole import pa, pq
 
@@ -158,3 +164,45 @@ def test_a_repository_of_the_hub_is_its_parquet(tmp_path):
         InputError, match=r"no Parquet in the repository.*try the revision refs/convert/parquet"
     ):
         find_files(Place(fs, "", "hf://datasets/owner/name"))
+
+
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "jsonl.gz", "parquet", "arrow"])
+def test_files_behind_fsspec_are_planned_and_read_like_those_on_disk(tmp_path, kind):
+    """As `hf://` is; a plan's work may be sent to another process."""
+    fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    table = pa.table({"text": [f"text {row}" for row in range(3000)]})
+    for name in "ab":
+        path = tmp_path / "data" / f"{name}.{kind}"
+        path.parent.mkdir(exist_ok=True)
+        if kind == "parquet":
+            pq.write_table(table, path)
+        elif kind == "arrow":
+            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+                writer.write_table(table, max_chunksize=1000)
+        else:
+            form = '{{"text": "{}"}}\n' if kind.startswith("jsonl") else "{}\n"
+            data = "".join(form.format(text) for text in table["text"].to_pylist()).encode()
+            path.write_bytes(gzip.compress(data) if kind.endswith("gz") else data)
+    fs = PyFileSystem(FSSpecHandler(fsspec.filesystem("dir", path=str(tmp_path), target_protocol="file")))
+    job = Job("data")
+
+    def elsewhere(function, items):
+        return [pickle.loads(pickle.dumps(function))(item) for item in items]
+
+    plans = [
+        make_plan(place, job, fragment_rows=1024, limit=limit, map_files=way)
+        for place, way in ((Place(fs, "data", "x://data"), elsewhere), (Place.of(tmp_path / "data"), map))
+        for limit in (None, 3500)
+    ]
+    assert [one.schema for one in plans[:2]] == [one.schema for one in plans[2:]]
+    for far, near in zip(plans[:2], plans[2:], strict=True):
+        near_job = replace(job, schema=near.schema)
+        read = [
+            [line.text for rows in read_chunks(fragment, near_job, place) for line in rows.lines]
+            for place, plan in ((Place(fs, "data", "x://data"), far), (Place.of(tmp_path / "data"), near))
+            for fragment in plan.fragments
+        ]
+        assert read[: len(read) // 2] == read[len(read) // 2 :]
+        assert sum(len(part) for part in read) == 12_000 or far.fragments[-1].take
