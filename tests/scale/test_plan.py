@@ -164,6 +164,13 @@ def test_conditions_that_are_refused(corpus, condition, message):
     assert "\n" not in str(caught.value)
 
 
+def test_times_are_judged_in_utc_wherever_the_machine_stands(tagger, tmp_path, monkeypatch):
+    noon = datetime.datetime(2024, 1, 1, 12, tzinfo=datetime.UTC)
+    write(tmp_path / "a.parquet", text=["a"], w=pa.array([noon], pa.timestamp("us", "America/New_York")))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert annotate(tagger, tmp_path / "a.parquet", where="hour(w) = 12").total("written") == 1
+
+
 def test_columns_that_differ_in_case_alone_cannot_be_asked_for(tagger, tmp_path):
     write(tmp_path / "a.parquet", text=["a"], N=[1], n=[2])
     assert annotate(tagger, tmp_path / "a.parquet").table.schema.names == ["text", "N", "n", "entities"]

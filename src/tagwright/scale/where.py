@@ -64,6 +64,7 @@ class Condition:
                 "autoinstall_known_extensions": "false",
             },
         )
+        self._connection.execute("SET TimeZone = 'UTC'")  # the same rows on every machine
         if not text.strip():
             raise InputError("the condition is empty", where="--where", mend="give one, or leave it out")
         tree = self._parsed(schema)
