@@ -33,6 +33,9 @@ class Here:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def check(self) -> None:
+        pass
+
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
         return map(function, items)
 

@@ -15,6 +15,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'ta
 import tagwright as tw
 from tagwright.errors import InputError, RunError
 from tagwright.scale import tagging
+from tagwright.scale.cluster import Cluster
 from tagwright.scale.lock import FileLock
 from tagwright.scale.output import Output
 from tagwright.scale.places import Place
@@ -302,3 +303,31 @@ def test_steps_are_told(bundle, corpus, tmp_path):
     ]
     assert steps[-1].counts.rows == ROWS
     assert steps[-1].words == steps[-1].counts.words > 0
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (
+            "127.0.0.1:1",
+            r"--address 127\.0\.0\.1:1: no Ray cluster answers: Connection refused; start one with",
+        ),
+        ("127.0.0.1:99999", "no Ray cluster answers"),
+        (
+            "ray://127.0.0.1:1",
+            "Ray's client does not carry Ray Data; run the command on a machine of the cluster",
+        ),
+    ],
+)
+def test_an_address_at_which_nobody_listens_is_refused_and_nothing_is_made(
+    bundle, corpus, tmp_path, monkeypatch, address, said
+):
+    monkeypatch.setattr("tagwright.scale.annotate.Cluster", Cluster)
+
+    with pytest.raises(InputError, match=said):
+        annotate(bundle, corpus, tmp_path / "out", address=address)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(InputError, match=said.replace("--address", "RAY_ADDRESS")):
+        annotate(bundle, corpus, tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()

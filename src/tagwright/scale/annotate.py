@@ -107,9 +107,10 @@ def annotate(
     lock = take_lock(output, say)
     try:
         run = Run(output, lock, settings, fingerprint, watch, say)
-        if overwrite:
-            output.clear()
         with Cluster(address, say=say) as cluster:
+            cluster.check()
+            if overwrite:
+                output.clear()
             run.plan(job, call, read, cluster)
             run.tag(cluster)
         return run.finish(time.monotonic() - begin)

@@ -61,6 +61,26 @@ class Cluster:
         self._stack.close()
         self._ray = None
 
+    def check(self) -> None:
+        """Refuse an address at which nobody listens, before anything is begun; Ray would try for ever.
+
+        Raises:
+            InputError: it is one, or one of Ray's client.
+        """
+        if self._address.startswith("ray://"):
+            raise InputError(
+                "Ray's client does not carry Ray Data",
+                where=f"{self._given} {self._address}",
+                mend="run the command on a machine of the cluster: ray job submit -- tagwright annotate …",
+            )
+        host, _, port = self._address.rpartition(":")
+        if host and port.isdecimal():  # others, such as `auto`, Ray looks up itself
+            try:
+                with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
+                    pass
+            except (OSError, OverflowError) as error:
+                raise self._unreachable(error) from error
+
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         """Call a function of one argument on every item, in tasks of Ray where there are several; in their order."""
         every = list(items)
@@ -188,12 +208,6 @@ class Cluster:
                 self._stack.enter_context(redirect_stdout(self._heard))
                 return ray
             logging.getLogger("ray").setLevel(logging.ERROR)
-            if self._address.startswith("ray://"):
-                raise InputError(
-                    "Ray's client does not carry Ray Data",
-                    where=f"{self._given} {self._address}",
-                    mend="run the command on a machine of the cluster: ray job submit -- tagwright annotate …",
-                )
             options: dict[str, Any] = {"address": self._address}
             if self.own:
                 from tagwright.predict.runtimes.cores import machine_cores
@@ -206,7 +220,6 @@ class Cluster:
             with kept_signals(), ExitStack() as failing:
                 failing.callback(ray.shutdown)
                 try:
-                    self._check_answers()
                     with silenced() if self.own else nullcontext():
                         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
                 except (ConnectionError, ValueError, RuntimeError, OSError) as error:
@@ -218,23 +231,16 @@ class Cluster:
             self.logs = os.path.join(ray._private.worker.global_worker.node.get_session_dir_path(), "logs")
         return ray
 
-    def _check_answers(self) -> None:
-        """Refuse an address at which nobody listens; Ray would try for as long as the run."""
-        host, _, port = self._address.removeprefix("ray://").rpartition(":")
-        if not (host and port.isdecimal()):  # such as `auto`, which Ray looks up itself
-            return
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER):
-            pass
-
     def _unreachable(self, error: Exception) -> TagwrightError:
         if self.own:
             return RunError(
                 f"Ray does not start: {_last_line(error)}", mend="see /tmp/ray/session_latest/logs"
             )
         return InputError(
-            f"no Ray cluster answers: {_last_line(error)}",
+            f"no Ray cluster answers: {getattr(error, 'strerror', None) or _last_line(error)}",
             where=f"{self._given} {self._address}",
-            mend="start one with `ray start --head`, or leave the address out to use this machine",
+            mend="start one with `ray start --head` (one that asks for tokens wants RAY_AUTH_MODE=token), or leave "
+            "the address out to use this machine",
         )
 
     def _see_logs(self) -> str | None:
