@@ -31,8 +31,9 @@ def test_killed_workers_and_drivers_lose_and_double_nothing(bundle, corpus, whol
     assert files_of(out) == files_of(whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize(
+    ("number", "group"), [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)]
+)
 def test_a_run_that_is_stopped_says_how_to_go_on_and_leaves_nothing_running(
     bundle, corpus, tmp_path, number, group
 ):
