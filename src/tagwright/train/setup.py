@@ -171,7 +171,9 @@ def _arguments(
         save_total_limit=None,
         **sharding_arguments(settings),
     )
-    if arguments.n_gpu > 1:  # one process: `DataParallel` would cut batches up behind the back of `BatchOrder`
+    if (
+        arguments.n_gpu > 1
+    ):  # one process: `DataParallel` would cut batches up behind the back of `BatchOrder`
         arguments._n_gpu = 1
     return arguments
 
