@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from tagwright.scale.found import Found, InputFile
 from tagwright.scale.fragment import Fragment
+from tagwright.scale.inputs import InputFile, InputFiles
 from tagwright.scale.jsonkinds import merged
 from tagwright.scale.scan import Scan, Survey
 
@@ -80,7 +80,7 @@ def kinds_of(
 
 
 def first_rows(
-    found: Found, scan: Scan, limit: int, map_files: MapFiles
+    found: InputFiles, scan: Scan, limit: int, map_files: MapFiles
 ) -> tuple[Surveyed, list[Fragment], dict[str, Any]]:
     """Look at no more files than hold the first rows, and of files of lines at no more than those."""
     surveyed: Surveyed = []

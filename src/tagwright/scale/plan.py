@@ -12,8 +12,8 @@ from tagwright.predict.lines import WORDS
 from tagwright.predict.parquet import text_column
 from tagwright.scale.columns import checked_schema, kept, one_schema, schema_bytes, schema_of
 from tagwright.scale.cutting import MapFiles, Surveyed, cut, first_rows, kinds_of, matching, survey_all
-from tagwright.scale.found import InputFile
 from tagwright.scale.fragment import Fragment, Job
+from tagwright.scale.inputs import InputFile
 from tagwright.scale.jsonkinds import columns_of
 from tagwright.scale.places import Place
 from tagwright.scale.scan import Scan

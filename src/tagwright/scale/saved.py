@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 
 from tagwright.errors import InputError
-from tagwright.scale.found import Found, InputFile
+from tagwright.scale.inputs import InputFile, InputFiles
 from tagwright.scale.places import Place
 
 __all__ = ["saved_dataset"]
 
 
-def saved_dataset(source: Place) -> Found | None:
+def saved_dataset(source: Place) -> InputFiles | None:
     """Return the files of a Dataset or a DatasetDict that `save_to_disk` wrote, if the folder holds one."""
     splits = (source / "dataset_dict.json").read_bytes()
     if splits is None:
         state = (source / "state.json").read_bytes()
-        return None if state is None else Found(_files_of_state(source, state, ()))
+        return None if state is None else InputFiles(_files_of_state(source, state, ()))
     try:
         names = [str(name) for name in json.loads(splits)["splits"]]
     except (ValueError, KeyError, TypeError):
@@ -30,7 +30,7 @@ def saved_dataset(source: Place) -> Found | None:
         files += _files_of_state(folder, state, (("split", name),))
     if not files:
         raise InputError("the DatasetDict has no split", where=str(source))
-    return Found(files)
+    return InputFiles(files)
 
 
 def _files_of_state(

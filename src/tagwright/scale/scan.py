@@ -13,8 +13,8 @@ from tagwright.errors import InputError, RunError
 from tagwright.predict.compressed import is_packed
 from tagwright.predict.readers import check_head, json_record
 from tagwright.scale.columns import schema_bytes
-from tagwright.scale.found import InputFile
 from tagwright.scale.fragment import Counts, Fragment, Job
+from tagwright.scale.inputs import InputFile
 from tagwright.scale.jsonkinds import add_record
 from tagwright.scale.places import Place
 from tagwright.scale.reading import open_lines, read_chunks, read_raw, select

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from tagwright.errors import InputError, require
 from tagwright.predict.compressed import unpacked_name
 from tagwright.predict.readers import format_of
-from tagwright.scale.found import Found, InputFile
+from tagwright.scale.inputs import InputFile, InputFiles
 from tagwright.scale.places import Place, telling
 from tagwright.scale.saved import saved_dataset
 
@@ -58,7 +58,7 @@ def hub_address(spec: str) -> str:
     return f"hf://datasets/{found['name']}" + (f"@{revision.replace('/', '%2F')}" if revision else "")
 
 
-def find_files(source: Place) -> Found:
+def find_files(source: Place) -> InputFiles:
     """Find the files of the input.
 
     In a folder all files count, at any depth, by name; but for those whose name, or whose folder's, begins with
@@ -73,7 +73,7 @@ def find_files(source: Place) -> Found:
     """
     kind = source.kind
     if kind == "file":
-        return Found([_checked(source, _input_file(source.info(), source))])
+        return InputFiles([_checked(source, _input_file(source.info(), source))])
     if kind is None:
         if _MAGIC.search(source.path):
             return _of_pattern(source)
@@ -111,7 +111,7 @@ def _is_hidden(path: str) -> bool:
     return any(part.startswith((".", "_")) and not _PARTITION.fullmatch(part) for part in path.split("/"))
 
 
-def _of_pattern(source: Place) -> Found:
+def _of_pattern(source: Place) -> InputFiles:
     parts = source.path.split("/")
     first = next(number for number, part in enumerate(parts) if _MAGIC.search(part))
     folder = "/".join(parts[:first])
@@ -148,7 +148,7 @@ def _translated(parts: Sequence[str]) -> Iterable[str]:
         yield "" if last else "/"
 
 
-def _of_one_kind(infos: Sequence[Any], source: Place, folder: str) -> Found:
+def _of_one_kind(infos: Sequence[Any], source: Place, folder: str) -> InputFiles:
     if not infos:
         raise InputError(
             "there is no file in the folder",
@@ -179,7 +179,7 @@ def _of_one_kind(infos: Sequence[Any], source: Place, folder: str) -> Found:
     for file in {unpacked_name(file.path).suffix.lower(): file for file in files}.values():
         _checked(source, file)
     notices = [f"{source}: passed over: {_few(passed)}"] if passed else []
-    return Found(files, notices)
+    return InputFiles(files, notices)
 
 
 def _few(infos: Sequence[Any]) -> str:

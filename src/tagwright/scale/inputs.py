@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Found", "InputFile"]
+__all__ = ["InputFile", "InputFiles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class InputFile:
 
 
 @dataclass(slots=True)
-class Found:
+class InputFiles:
     """What the input is made of.
 
     Attributes:
