@@ -154,7 +154,8 @@ def test_no_such_recipe_names_those_there_are():
 
 def test_a_folder_is_not_a_recipe(tmp_path):
     assert (
-        refusal(tmp_path) == f"{tmp_path}: a folder is no recipe; name a TOML file or one of default, guide, search"
+        refusal(tmp_path)
+        == f"{tmp_path}: a folder is no recipe; name a TOML file or one of default, guide, search"
     )
 
 
