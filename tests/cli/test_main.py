@@ -248,3 +248,16 @@ def test_a_full_disk_under_stdout_is_one_line():
         )
     assert done.returncode == 1
     assert done.stderr == "tagwright: error: No space left on device; free some space and run it again\n"
+
+
+@pytest.mark.parametrize(("rank", "says"), [("0", True), ("1", False)])
+def test_of_several_processes_the_first_speaks(monkeypatch, capsys, rank, says):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
+
+    assert run(["train", "--help"]) == 0
+    assert run(["train", "--nothing"]) == 2
+
+    out, err = capsys.readouterr()
+    assert bool(out) == says
+    assert ("no such option" in err) == says

@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from importlib import metadata
 from typing import Annotated, Any, NamedTuple
 
@@ -114,13 +115,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
     _open_standard_streams()
     arguments, debug = _take_debug(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _call(arguments or ["--help"])
-        sys.stdout.flush()  # a full disk or a closed pipe shows here, where it is still an error of ours
+        with nullcontext() if _is_first() else _without_stdout():
+            code = _call(arguments or ["--help"])
+            sys.stdout.flush()  # a full disk or a closed pipe shows here, where it is still an error of ours
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
         return _report(error)
     return code
+
+
+def _is_first() -> bool:
+    """Tell whether this is the process that speaks among those that `torchrun` started, which all get the same call."""
+    alone = os.environ.get("WORLD_SIZE", "1") in ("", "1")
+    return alone or os.environ.get("RANK", "0") in ("", "0")
+
+
+@contextmanager
+def _without_stdout() -> Iterator[None]:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 def _open_standard_streams() -> None:
@@ -175,6 +189,8 @@ def _report(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # `tagwright … | head`: the reader has what it wanted
         return 1
     line, code = _explain(error)
+    if isinstance(error, typer.TyperException) and not _is_first():
+        return code
     print("tagwright: " + " ".join(line.split("\n")), file=sys.stderr)  # noqa: T201 - the command line's own voice
     return code
 
