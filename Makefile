@@ -77,6 +77,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/serve.py runs/bench runs/exports/onnx-fp32 $(DATA)
 	$(BIN)/python benchmarks/serve.py runs/exports/onnx-fp32 $(DATA) --mixed
 	$(BIN)/python benchmarks/serve_abuse.py runs/exports/onnx-fp32 $(DATA)
+	$(BIN)/python benchmarks/annotate.py runs/exports/onnx-fp32 $(DATA)
 
 # `--all` keeps setuptools, which torch needs; a local build's suffix (+cpu) would tie everybody to that build.
 constraints: $(READY)

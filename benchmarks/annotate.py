@@ -1,7 +1,7 @@
 """`tagwright annotate` on Ray beside `tagwright predict` in one process, and a model of how it grows.
 
     python benchmarks/annotate.py BUNDLE ../shared/data/wnut17
-    python benchmarks/annotate.py BUNDLE ../shared/data/wnut17 --sentences 1000000 --whole
+    python benchmarks/annotate.py BUNDLE ../shared/data/wnut17 --measure whole --sentences 1000000
 
 Sentences are the data's, all splits, repeated, as Parquet with `id` and `text`. Every arm is a whole command; its rate
 is the marginal one: the words of the large input over the seconds that it took more than on 1,024 sentences, so that
@@ -31,8 +31,8 @@ from serving import heading
 from stream import tiny_bundle
 
 SMALL = 1024
-PAUSE = 0.25
-"""Seconds between two looks at the memory."""
+PAUSE = 5.0
+"""Seconds between two looks at the memory; each costs some tenths of a second of a core."""
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
@@ -46,10 +46,10 @@ class Arm(NamedTuple):
 
 
 class Took(NamedTuple):
-    """One call: its seconds, and what all its processes held at the peak, in MB of 2**20 bytes, shared parts once."""
+    """One call: its seconds, and what all its processes held over time, in MB of 2**20 bytes, shared parts once."""
 
     seconds: float
-    peak_mb: float
+    held_mb: list[float]
     told: dict[str, Any]
 
 
@@ -92,7 +92,6 @@ def memory_mb(process: subprocess.Popen[Any]) -> float:
 def call(command: Sequence[str], *, watch: bool = False) -> Took:
     """Run a command to its end; it is an error if it fails."""
     begin = time.perf_counter()
-    peak = 0.0
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=errors, text=True)
         done = threading.Event()
@@ -110,11 +109,10 @@ def call(command: Sequence[str], *, watch: bool = False) -> Took:
         done.set()
         if watch:
             thread.join()
-            peak = max(seen, default=0.0)
         if process.returncode:
             errors.seek(0)
             sys.exit(f"{shlex.join(command)} failed:\n{errors.read()[-3000:]}")
-    return Took(seconds, peak, json.loads(out) if out.startswith("{") else {})
+    return Took(seconds, seen, json.loads(out) if out.startswith("{") else {})
 
 
 class Bench:
@@ -173,15 +171,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def grow(parts: dict[str, float], *, sentences: float, machines: int, rows: int, words: float) -> str:
     """Say how long many sentences take on many machines, of which each has one worker, by the measured parts."""
     fragments = sentences / rows
-    host = sentences * words / (machines * parts["host_words"])
-    each = fragments * parts["fragment_seconds"] / machines
-    driver = fragments / parts["fragments_per_second"]
-    plan = sentences * parts["plan_seconds_per_row"]
     found = {
-        "one core a machine around the model (reading, splitting, pieces, decoding, writing)": host,
-        "committing fragments": each,
-        "the driver, which hands out fragments one by one": driver,
-        "planning": plan,
+        "one core a machine around the model (reading, splitting, pieces, decoding, writing)": sentences
+        * words
+        / (machines * parts["host_words"]),
+        "opening and committing fragments": fragments * parts["fragment_seconds"] / machines,
+        "the driver, which hands out fragments one by one": fragments * parts["driver_seconds"],
+        "planning": sentences * parts["plan_seconds_per_row"],
     }
     first = max(found, key=found.__getitem__)
     lines = [
@@ -197,16 +193,20 @@ def main() -> None:
     )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("data")
-    parser.add_argument("--sentences", type=int, default=1_000_000, help="for --whole")
+    parser.add_argument("--sentences", type=int, default=1_000_000, help="of `whole`")
     parser.add_argument("--part", type=int, default=65_536, help="sentences of the other measurements")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--fragment-rows", type=int, nargs="*", default=[1024, 4096, 16_384, 32_768])
-    parser.add_argument("--whole", action="store_true", help="tag all sentences as well, and watch memory")
-    parser.add_argument("--only-whole", action="store_true", help="nothing else")
+    parser.add_argument("--fragment-rows", type=int, nargs="*", default=[1024, 4096, 16_384])
+    parser.add_argument(
+        "--measure",
+        nargs="+",
+        choices=["arms", "sizes", "parts", "whole"],
+        default=["arms", "sizes", "parts", "whole"],
+        help="workers and cores; rows in a fragment; the parts of the model; all sentences, with memory",
+    )
     parser.add_argument("options", nargs="*", help="more options of both commands, after --")
     args = parser.parse_args()
     print(heading("ray", "pyarrow", "duckdb"))
-    cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name)
         bench = Bench(args.bundle, folder, args.options)
@@ -214,74 +214,134 @@ def main() -> None:
         write_input(small, args.data, SMALL)
         words = write_input(large, args.data, args.part)
         more = words - words * SMALL / args.part
-        alone = Arm("`predict`, one process", (), cores, "predict")
-        split = [
-            Arm(
-                f"`annotate`, {count} × {each} cores",
-                ("--actors", str(count), "--cores", str(each)),
-                count * each,
-            )
-            for count, each in ((1, 1), (1, cores), (cores, 1))
-        ]
-        if not args.only_whole:
-            rates = bench.rates([alone, *split], small, large, more, args.rounds)
-            base = rates[alone.name][0] / cores
-            rows = [
-                [arm.name, f"{rates[arm.name][0]:,.0f}", f"{rates[arm.name][0] / arm.cores:,.0f}",
-                 f"{rates[arm.name][0] / arm.cores / base:.2f}", f"{rates[arm.name][1]:.1f}"]
-                for arm in [alone, *split]
-            ]  # fmt: skip
-            print(f"{args.part:,} sentences, {words:,} words, medians of {args.rounds} rounds\n")
-            print(table(["arm", "words/s", "a core", "to `predict`, a core", "start-up, s"], rows), "\n")
-            best = max(split[1:], key=lambda arm: rates[arm.name][0])
+        if "arms" in args.measure:
+            measure_arms(bench, small, large, words, more, args)
+        if "sizes" in args.measure:
             sizes = [
-                Arm(f"{size:,}", (*best.options, "--fragment-rows", str(size)), best.cores)
-                for size in args.fragment_rows
+                Arm(f"{rows:,}", (*each_core(), "--fragment-rows", str(rows)), cores())
+                for rows in args.fragment_rows
             ]
             by_size = bench.rates(sizes, small, large, more, 1)
-            rows = [[arm.name, f"{by_size[arm.name][0]:,.0f}"] for arm in sizes]
-            print(f"{best.name}, by rows in a fragment, one round\n")
-            print(table(["rows", "words/s"], rows), "\n")
-            measure_parts(bench, args, folder, small, large, words, more)
-        if args.whole or args.only_whole:
+            print("A worker a core, by rows in a fragment, one round\n")
+            print(
+                table(["rows", "words/s"], [[arm.name, f"{by_size[arm.name][0]:,.0f}"] for arm in sizes]),
+                "\n",
+            )
+        if "parts" in args.measure:
+            measure_parts(bench, args, folder, small, words / args.part)
+        if "whole" in args.measure:
             source = folder / "whole.parquet"
             total = write_input(source, args.data, args.sentences)
-            for arm in (split[2],):
-                took = bench.run(arm, source, watch=True)
-                print(
-                    f"{arm.name}: {args.sentences:,} sentences, {total:,} words in {took.seconds:,.0f} s "
-                    f"({total / took.seconds:,.0f} words/s with start-up), {took.peak_mb:,.0f} MB at the peak "
-                    "(all processes, Ray's own included)"
-                )
+            took = bench.run(Arm("", each_core(), cores()), source, watch=True)
+            print(
+                f"A worker a core: {args.sentences:,} sentences, {total:,} words in {took.seconds:,.0f} s "
+                f"({total / took.seconds:,.0f} words/s with start-up); all processes, Ray's own included, held "
+                f"{tenth(took.held_mb, 2):,.0f} MB in the second tenth, {tenth(took.held_mb, 10):,.0f} in the last"
+            )
 
 
-def measure_parts(
-    bench: Bench, args: argparse.Namespace, folder: Path, small: Path, large: Path, words: int, more: float
+def tenth(values: Sequence[float], number: int) -> float:
+    """Return the largest value of one tenth of a run, from 1."""
+    return max(values[(number - 1) * len(values) // 10 : number * len(values) // 10], default=0.0)
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def each_core() -> tuple[str, ...]:
+    return ("--actors", str(cores()), "--cores", "1")
+
+
+def measure_arms(
+    bench: Bench, small: Path, large: Path, words: int, more: float, args: argparse.Namespace
 ) -> None:
+    """Compare workers and cores with one process of `predict`, which takes all cores."""
+    alone = Arm("`predict`, one process", (), cores(), "predict")
+    split = [
+        Arm(
+            f"`annotate`, {count} × {each} cores",
+            ("--actors", str(count), "--cores", str(each)),
+            count * each,
+        )
+        for count, each in ((1, 1), (1, cores()), (cores(), 1))
+    ]
+    rates = bench.rates([alone, *split], small, large, more, args.rounds)
+    base = rates[alone.name][0] / cores()
+    rows = []
+    for arm in [alone, *split]:
+        rate, start = rates[arm.name]
+        rows.append(
+            [
+                arm.name,
+                f"{rate:,.0f}",
+                f"{rate / arm.cores:,.0f}",
+                f"{rate / arm.cores / base:.2f}",
+                f"{start:.1f}",
+            ]
+        )
+    print(f"{args.part:,} sentences, {words:,} words, medians of {args.rounds} rounds\n")
+    print(table(["arm", "words/s", "a core", "to `predict`, a core", "start-up, s"], rows), "\n")
+
+
+DRIVER = """
+import json, sys, time, tagwright as tw
+bundle, source, out, rows = sys.argv[1:]
+begin = time.process_time()
+done = tw.annotate(bundle, source, out, where="false", fragment_rows=int(rows), actors=1)
+print(json.dumps({"seconds": time.process_time() - begin}))
+"""
+
+
+def measure_parts(bench: Bench, args: argparse.Namespace, folder: Path, small: Path, words: float) -> None:
     """Measure what the model of growth is made of, and say what follows."""
     one = ("--actors", "1", "--cores", "1")
-    # Nothing to tag: 1,024 rows a fragment against all rows in few fragments.
-    idle = Arm("nothing to tag", (*one, "--where", "false", "--fragment-rows", "1024"), 1)
-    coarse = Arm("nothing to tag, coarse", (*one, "--where", "false", "--fragment-rows", "65536"), 1)
-    fine_seconds = bench.run(idle, large).seconds
-    coarse_seconds = bench.run(coarse, large).seconds
-    start = bench.run(idle, small).seconds
-    fragments = args.part / 1024
-    each = max(fine_seconds - coarse_seconds, 1e-9) / (fragments - args.part / 65_536)
     tiny = tiny_bundle(folder / "tiny")
-    host = bench.rates([Arm("a tiny model, one core", one, 1)], small, large, more, 1, bundle=tiny)
+    count = 200 * SMALL
+    source = folder / "parts.parquet"
+    total = write_input(source, args.data, count)
+    fine, coarse = [
+        bench.run(
+            Arm("", (*one, "--where", "false", "--fragment-rows", rows), 1), source, bundle=tiny
+        ).seconds
+        for rows in ("1024", "204800")
+    ]
+    cpu = [driver_seconds(tiny, source, folder / "out", rows) for rows in ("1024", "204800")]
+    host = bench.rates(
+        [Arm("a tiny model, one core", one, 1)], small, source, total - SMALL * words, 1, bundle=tiny
+    )
+    begin = time.perf_counter()
+    plan(tiny, source)
     parts = {
         "host_words": host["a tiny model, one core"][0],
-        "fragment_seconds": each,
-        "fragments_per_second": 1 / each,
-        "plan_seconds_per_row": max(coarse_seconds - start, 0.0) / args.part,
+        "fragment_seconds": (fine - coarse) / 199,
+        "driver_seconds": (cpu[0] - cpu[1]) / 199,
+        "plan_seconds_per_row": (time.perf_counter() - begin) / count,
     }
     print(
-        f"a fragment with nothing to tag costs {1000 * each:.0f} ms; around a tiny model one core does ",
-        end="",
+        f"Measured parts: a fragment with nothing to tag takes {1000 * parts['fragment_seconds']:.0f} ms of a worker, "
+        f"{1000 * parts['driver_seconds']:.1f} ms of the driver's processor; planning Parquet "
+        f"{1e9 * parts['plan_seconds_per_row']:.0f} ns a row; around a tiny model one core does "
+        f"{parts['host_words']:,.0f} words/s\n"
     )
-    print(f"{parts['host_words']:,.0f} words/s\n")
-    print(grow(parts, sentences=1e9, machines=64, rows=16_384, words=words / args.part), "\n")
+    print(grow(parts, sentences=1e9, machines=64, rows=16_384, words=words), "\n")
+
+
+def driver_seconds(bundle: Path, source: Path, out: Path, rows: str) -> float:
+    """Processor seconds of the driver's own process, all its threads."""
+    command = [sys.executable, "-c", DRIVER, str(bundle), str(source), str(out), rows]
+    try:
+        return float(call(command).told["seconds"])
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def plan(bundle: Path, source: Path) -> None:
+    from tagwright.scale.fragment import Job
+    from tagwright.scale.places import Place
+    from tagwright.scale.plan import make_plan
+
+    make_plan(Place.of(source), Job(str(source)), fragment_rows=16_384, limit=None)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def curve_command(
         list[str] | None,
         typer.Argument(
             metavar="RECIPE",
-            help="A TOML file or a built-in recipe: default, guide; further numbers belong to --shares.",
+            help="A TOML file or a built-in recipe: default, guide, search; further numbers belong to --shares.",
         ),
     ] = None,
     *,

@@ -23,7 +23,7 @@ __all__ = ["train_command"]
 def train_command(
     recipe: Annotated[
         str | None,
-        typer.Argument(metavar="[RECIPE]", help="A TOML file or a built-in recipe: default, guide."),
+        typer.Argument(metavar="[RECIPE]", help="A TOML file or a built-in recipe: default, guide, search."),
     ] = None,
     *,
     data: RecipeData = None,
