@@ -9,10 +9,11 @@ import pytest
 
 from tagwright.errors import InputError
 from tagwright.scale.fragment import Job
+from tagwright.scale.hub import hub_address, hub_splits
 from tagwright.scale.places import Place
 from tagwright.scale.plan import make_plan
 from tagwright.scale.reading import read_chunks
-from tagwright.scale.sources import find_files, hub_address
+from tagwright.scale.sources import find_files
 from tests.scale.whole import pa, pq
 
 
@@ -70,7 +71,7 @@ def test_patterns(tmp_path):
         (("README.md",), "there is no data, only README.md"),
         (("a.txt", "b.jsonl"), r"several formats: text \(a.txt\), jsonl \(b.jsonl\)"),
         (("a.txt", "b.csv"), "the file is CSV; make it Parquet: duckdb"),
-        (("a.conll",), "tag it with tagwright predict"),
+        (("a.conllu",), "the file is CoNLL-U, with the words in its second column; make it CoNLL: cut -f2"),
         (("a.json",), "JSON that is one document; write one object a line"),
         (("a.tar.gz",), "the file is a tar archive"),
     ],
@@ -106,6 +107,58 @@ def test_a_single_file_is_what_its_content_says(tmp_path):
     assert find_files(Place.of(tmp_path / "data")).kind == "parquet"
     put(tmp_path, "lines.json", text='{"text": "a"}\n{"text": "b"}\n')
     assert find_files(Place.of(tmp_path / "lines.json")).kind == "jsonl"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("x.annotated", "Jeff\tB-person\nleft\tO\n\nhere\tO\n", "conll"),
+        ("train.txt", "-DOCSTART- -X- O O\n\n# id = 7\nJeff NNP B-NP B-PER\r\nleft VBD B-VP O\r\n", "conll"),
+        ("x", "Vitamin O\nis no vitamin\n", "text"),
+        ("x.txt", "Blood of type O", "text"),
+        ("x.md", "# O\n", "text"),
+        ("x.log", '{"text": "a"}\nnot JSON\n', "jsonl"),
+        ("x", '{"text": "%s"}' % ("a " * 40_000), "jsonl"),
+        ("x", "{a: 1}\n", "text"),
+        ("x.tsv", "Jeff\tPER\n\nleft\tO\n", "conll"),
+        ("x.tsv", "Jeff\nleft\n", "conll"),
+        ("x.tsv", "", "conll"),
+        ("x.json", '{"text": "a"}\nnot JSON\n', "jsonl"),
+        ("x.conll", "whatever", "conll"),
+        ("x.txt", "", "text"),
+    ],
+)
+def test_content_tells_a_format_that_no_ending_tells(tmp_path, name, text, kind):
+    put(tmp_path, name, text=text)
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+    for source in (tmp_path, tmp_path / name, tmp_path / f"{name}.gz"):
+        found = find_files(Place.of(source))
+        assert found.kind == kind
+        assert ("by content" in "".join(found.notices)) == (
+            kind != "text" and name[1:] in (".annotated", "", "rain.txt", ".log")
+        )
+
+
+def test_one_file_of_an_ending_tells_what_the_others_are(tmp_path):
+    for number in range(3):
+        put(tmp_path, f"part.{number}", text="Jeff O\nleft O\n" if number else "")
+    found = find_files(Place.of(tmp_path))
+    assert [file.kind for file in found.files] == ["conll"] * 3
+    assert found.notices == [f"{tmp_path}: read as CoNLL, by content: part.0, part.1, part.2"]
+    job = Job(str(tmp_path))
+    assert len(make_plan(Place.of(tmp_path), job, fragment_rows=1024).fragments) == 2
+    put(tmp_path, "part.2", text="a text\n")
+    with pytest.raises(InputError, match=r"part.2: by its lines the file is text, and others .* are CoNLL"):
+        make_plan(Place.of(tmp_path), job, fragment_rows=1024)
+    put(tmp_path, "part.0", text="a text\n")
+    with pytest.raises(InputError, match=r"part.1: by its lines the file is CoNLL, and others .* are text"):
+        make_plan(Place.of(tmp_path), job, fragment_rows=1024)
+
+
+def test_a_table_between_tabs_is_no_conll(tmp_path):
+    put(tmp_path, "a.tsv", text="id\ttext\n1\tJeff left\n")
+    with pytest.raises(InputError, match="the file is a table of values between tabs; make it Parquet"):
+        find_files(Place.of(tmp_path / "a.tsv"))
 
 
 def test_partitions(tmp_path):
@@ -149,6 +202,20 @@ def test_addresses_of_the_hub():
         hub_address("hub:name")
 
 
+def test_splits_of_the_hub_by_the_names_of_files():
+    files = {
+        "datasets/o/n/data/train-00000-of-00002.parquet": "train",
+        "datasets/o/n/data/train-00001-of-00002-0a1b2c3d4e5f6071.parquet": "train",
+        "datasets/o/n/en.old/test_2.a-00000-of-00001.parquet": "test_2.a",
+        "datasets/o/n@refs/convert/parquet/default/partial-train/0000.parquet": "train",
+        "datasets/o/n@refs%2Fconvert%2Fparquet/default/validation/0012.parquet": "validation",
+        "datasets/o/n/dev.parquet": "validation",
+    }
+    assert hub_splits(list(files)) == list(files.values())
+    for other in ("datasets/o/n/2024/0000.parquet", "datasets/o/n/wiki.parquet"):
+        assert hub_splits([*files, other]) is None
+
+
 def test_a_repository_of_the_hub_is_its_parquet(tmp_path):
     """A folder behind fsspec stands in for the network."""
     fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
@@ -158,7 +225,9 @@ def test_a_repository_of_the_hub_is_its_parquet(tmp_path):
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "data" / "train-00000-of-00001.parquet")
     fs = PyFileSystem(FSSpecHandler(fsspec.filesystem("dir", path=str(tmp_path), target_protocol="file")))
     found = find_files(Place(fs, "", "hf://datasets/owner/name"))
-    assert [file.path for file in found.files] == ["data/train-00000-of-00001.parquet"]
+    assert [(file.path, file.added) for file in found.files] == [
+        ("data/train-00000-of-00001.parquet", (("split", "train"),))
+    ]
     (tmp_path / "data" / "train-00000-of-00001.parquet").unlink()
     with pytest.raises(
         InputError, match=r"no Parquet in the repository.*try the revision refs/convert/parquet"
@@ -166,7 +235,7 @@ def test_a_repository_of_the_hub_is_its_parquet(tmp_path):
         find_files(Place(fs, "", "hf://datasets/owner/name"))
 
 
-@pytest.mark.parametrize("kind", ["txt", "jsonl", "jsonl.gz", "parquet", "arrow"])
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "jsonl.gz", "conll", "parquet", "arrow"])
 def test_files_behind_fsspec_are_planned_and_read_like_those_on_disk(tmp_path, kind):
     """As `hf://` is; a plan's work may be sent to another process."""
     fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
@@ -182,7 +251,7 @@ def test_files_behind_fsspec_are_planned_and_read_like_those_on_disk(tmp_path, k
             with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
                 writer.write_table(table, max_chunksize=1000)
         else:
-            form = '{{"text": "{}"}}\n' if kind.startswith("jsonl") else "{}\n"
+            form = {"txt": "{}\n", "conll": "{}\tO\n\n"}.get(kind, '{{"text": "{}"}}\n')
             data = "".join(form.format(text) for text in table["text"].to_pylist()).encode()
             path.write_bytes(gzip.compress(data) if kind.endswith("gz") else data)
     fs = PyFileSystem(FSSpecHandler(fsspec.filesystem("dir", path=str(tmp_path), target_protocol="file")))
@@ -200,7 +269,11 @@ def test_files_behind_fsspec_are_planned_and_read_like_those_on_disk(tmp_path, k
     for far, near in zip(plans[:2], plans[2:], strict=True):
         near_job = replace(job, schema=near.schema)
         read = [
-            [line.text for rows in read_chunks(fragment, near_job, place) for line in rows.lines]
+            [
+                line.words or line.text
+                for rows in read_chunks(fragment, near_job, place)
+                for line in rows.lines
+            ]
             for place, plan in ((Place(fs, "data", "x://data"), far), (Place.of(tmp_path / "data"), near))
             for fragment in plan.fragments
         ]

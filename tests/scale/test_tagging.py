@@ -40,28 +40,42 @@ def write(folder, kind):
             for row, text in enumerate(TEXTS)
         ]
         path.write_text("\n".join(lines))  # the last line has no break
+    elif kind == "conll":
+        path.write_bytes(b"".join(_sentence(row, text) for row, text in enumerate(TEXTS)))
     else:
         texts = [None if row % 100 == 7 else text for row, text in enumerate(TEXTS)]
         pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), path, row_group_size=900)
     return path
 
 
-@pytest.mark.parametrize("kind", ["txt", "jsonl", "parquet"])
+def _sentence(row, text):
+    """A sentence of CoNLL; what stands before it and how it ends varies."""
+    words = text.split() or ["it"]
+    before = b"-DOCSTART- O\n\n" if row % 300 == 0 else b"# id = %d\n" % row if row % 7 == 0 else b""
+    lines = b"".join(
+        b"\xff O\n" if row % 100 == 7 and not number else f"{word} O\n".encode()
+        for number, word in enumerate(words)
+    )
+    return before + lines + (b" \n\n\r\n" if row % 11 == 0 else b"\n")
+
+
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "conll", "parquet"])
 def test_entities_are_those_of_predict_whatever_the_fragments(tagger, tmp_path, kind):
     path = write(tmp_path, kind)
     answers, bad = predicted(tagger, path)
     for rows in (1024, 1 << 20):
         done = annotate(tagger, path, rows=rows)
         assert [row["entities"] for row in done.rows] == [answer["entities"] for answer in answers]
-        assert [row["text"] for row in done.rows] == [answer["text"] for answer in answers]
+        texts = [row["text"] if "text" in row else " ".join(row["tokens"]) for row in done.rows]
+        assert texts == [answer["text"] for answer in answers]
         assert done.rejects == bad
         assert len(done.files) == (3 if rows == 1024 else 1)
         assert (done.total("rows"), done.total("rejected")) == (2600, 26)
         assert done.total("entities") == sum(len(answer["entities"]) for answer in answers)
-        assert done.counts[0].first_reject.startswith(f"{path}:8: ")
+        assert done.counts[0].first_reject.startswith(f"{path}:{bad[0]['line']}: ")
 
 
-@pytest.mark.parametrize("kind", ["txt", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "conll", "parquet"])
 def test_long_texts_end_chunks_where_predict_ends_them(tagger, tmp_path, monkeypatch, kind):
     """Scores tell: in other company a text's scores differ in their last digits."""
     monkeypatch.setattr("tagwright.predict.chunks.CHUNK_CHARACTERS", 9_000)
@@ -219,7 +233,7 @@ def test_after_each_chunk_the_caller_is_asked(tagger, tmp_path):
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("kind", ["txt", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["txt", "jsonl", "conll", "parquet"])
 def test_a_file_that_changes_under_the_run_is_told(tagger, tmp_path, kind):
     path = write(tmp_path, kind)
     place = Place.of(path)
@@ -274,6 +288,8 @@ def test_every_line_is_answered_or_rejected_as_predict_does(
     tagger, tmp_path, lines, ending, last, kind, form
 ):
     path = tmp_path / f"corpus.{kind}"
+    if kind == "txt":
+        lines = [b"the", *lines]  # which tells that what follows are no JSON lines
     path.write_bytes(ending.join(lines) + (ending if last else b""))
     answers, bad = predicted(tagger, path)
     if (

@@ -71,10 +71,12 @@ def annotate(
 
 
 def predicted(
-    tagger: Tagger, *paths: Path, field: str = "text"
+    tagger: Tagger, *paths: Path, field: str = "text", kind: str | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What `predict` answers and rejects, as records."""
     out, rejects = io.BytesIO(), io.BytesIO()
     form = format_named("jsonl")
-    predict_lines(tagger, Inputs(paths, field=field), out, form=form, rejects=rejects, several=True)
+    predict_lines(
+        tagger, Inputs(paths, source=kind, field=field), out, form=form, rejects=rejects, several=True
+    )
     return tuple([json.loads(line) for line in data.getvalue().splitlines()] for data in (out, rejects))

@@ -9,7 +9,7 @@ from tagwright.data.conll import is_comment
 from tagwright.predict.lines import Line, invalid_utf8, too_long
 from tagwright.predict.rawlines import KEPT_BYTES, LONGEST, RawLine, raw_lines
 
-__all__ = ["MOST_WORDS", "conll_columns", "read_sentences"]
+__all__ = ["BLANK", "MOST_WORDS", "conll_columns", "is_aside", "read_sentences"]
 
 BLANK = " \t"
 HEAD_BYTES = 1 << 20
@@ -68,7 +68,7 @@ def read_sentences(
             if sentence.begin:
                 yield sentence.close()
                 sentence = _Sentence(source, longest, most_words, count := count + 1)
-        elif sentence.begin or not _is_aside(line, columns):
+        elif sentence.begin or not is_aside(line, columns):
             if "\r" in line:  # lines that end in CR alone would all be one, and its words lost
                 sentence.blame(number, "a carriage return stands within the line; end lines with LF")
             sentence.add(number, raw, _first_column(line))
@@ -172,7 +172,7 @@ def _look_ahead(rows: Iterator[RawLine]) -> tuple[list[RawLine], int]:
     return ahead, 0
 
 
-def _is_aside(line: str, columns: int) -> bool:
+def is_aside(line: str, columns: int) -> bool:
     """Tell comments and document marks from words; only asked before a sentence's first word."""
     if line == "#" and columns == 1:
         return False

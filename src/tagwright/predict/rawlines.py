@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["KEPT_BYTES", "LONGEST", "RawLine", "raw_lines"]
+__all__ = ["BOM", "KEPT_BYTES", "LONGEST", "RawLine", "raw_lines", "skip_line"]
 
 LONGEST = 64 << 20
 """Bytes of the longest line that is read."""
@@ -39,7 +39,7 @@ def raw_lines(
     while data := readline(size):
         offset += len(data)
         if len(data) == size and found and not data.endswith(b"\n"):
-            offset += _skip_line(readline)
+            offset += skip_line(readline)
         data = data.removesuffix(b"\n").removesuffix(b"\r")
         if number == 1:
             data = data.removeprefix(BOM)
@@ -55,8 +55,8 @@ def _reader(lines: Iterator[bytes]) -> Callable[[int], bytes]:
     return lambda size: next(lines, b"")
 
 
-def _skip_line(readline: Callable[[int], bytes]) -> int:
-    """Read to the end of a line, and return how many bytes that was."""
+def skip_line(readline: Callable[[int], bytes]) -> int:
+    """Read on to the end of a line, and return how many bytes that was."""
     length = 0
     while rest := readline(1 << 20):
         length += len(rest)

@@ -12,13 +12,13 @@ from tagwright.scale.call import Settings, call_of, check_places, check_settings
 from tagwright.scale.cluster import Cluster
 from tagwright.scale.finished import finished
 from tagwright.scale.fragment import Job
+from tagwright.scale.hub import hub_address
 from tagwright.scale.lock import take_lock
 from tagwright.scale.manifest import read_json
 from tagwright.scale.output import Output
 from tagwright.scale.places import Place
 from tagwright.scale.result import Annotated, Step
 from tagwright.scale.run import Run
-from tagwright.scale.sources import hub_address
 
 __all__ = ["CORES", "FRAGMENT_ROWS", "Annotated", "Step", "annotate"]
 

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import Any
 
 from tagwright.scale.fragment import Fragment
-from tagwright.scale.inputs import InputFile, InputFiles
+from tagwright.scale.inputs import InputFile, InputFiles, Survey
 from tagwright.scale.jsonkinds import merged
-from tagwright.scale.scan import Scan, Survey
+from tagwright.scale.scan import Scan
 
 __all__ = ["MapFiles", "Surveyed", "cut", "first_rows", "kinds_of", "matching", "survey_all"]
 
@@ -38,7 +38,7 @@ def _groups(files: Iterable[InputFile]) -> Iterator[list[InputFile]]:
     size = 0
     for file in files:
         group.append(file)
-        size += file.size if file.kind in ("text", "jsonl") else 0
+        size += file.size if file.kind in ("text", "jsonl", "conll") else 0
         if len(group) == _FILES or size >= _BYTES:
             yield group
             group, size = [], 0
@@ -56,9 +56,10 @@ def cut(surveyed: Surveyed, step: int) -> list[Fragment]:
         ends = [*survey.begins[1:], survey.end]
         for number, first in enumerate(range(0, survey.rows, step)):
             rows = min(step, survey.rows - first)
-            places = (survey.begins[number], ends[number]) if survey.begins else (0, None)
+            begin, end = (survey.begins[number], ends[number]) if survey.begins else (0, None)
+            line = survey.firsts[number] if survey.firsts else 1
             fragments.append(
-                Fragment(0, file.path, file.kind, first, rows, places[0], places[1], added=file.added)
+                Fragment(0, file.path, file.kind, first, rows, begin, end, line, added=file.added)
             )
     return fragments
 

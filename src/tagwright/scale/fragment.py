@@ -15,11 +15,12 @@ class Fragment:
     Attributes:
         number: from 0, in the order of the input; it names the output, `part-000000.parquet`.
         path: the file, as its file system names it.
-        kind: `parquet`, `jsonl`, `text` or `arrow`.
-        first: the first row (or line) of the file that belongs to it, from 0; a multiple of 1,024.
+        kind: `parquet`, `jsonl`, `text`, `conll` or `arrow`; the rows are records, lines or, of CoNLL, sentences.
+        first: the first row of the file that belongs to it, from 0; a multiple of 1,024.
         rows: how many rows; None for all that are left, in a file that is packed.
         begin: where the first line begins, in bytes; 0 where rows are found otherwise.
         end: where the last line ends, in bytes; None for the end of the file.
+        line: of CoNLL, the number of the line that begins at `begin`.
         take: reading ends when so many rows were kept, those that fulfil `Job.where`; None for all.
         added: columns that all rows of the file get, and their value as text: of folders such as `year=2024`, and
             the `split` of a DatasetDict.
@@ -32,6 +33,7 @@ class Fragment:
     rows: int | None = None
     begin: int = 0
     end: int | None = None
+    line: int = 1
     take: int | None = None
     added: Sequence[Sequence[str | None]] = ()
 

@@ -1,10 +1,10 @@
-"""The files that an input is made of."""
+"""The files that an input is made of, and what a look at them tells."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["InputFile", "InputFiles"]
+__all__ = ["InputFile", "InputFiles", "Survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class InputFile:
 
     Attributes:
         path: how its file system calls it.
-        kind: `parquet`, `jsonl`, `text` or `arrow`.
+        kind: `parquet`, `jsonl`, `text`, `conll` or `arrow`.
         size: bytes.
         mark: changes when the file changes: the time of its last change, in nanoseconds; 0 where none is known.
         added: see `Fragment.added`.
@@ -42,3 +42,26 @@ class InputFiles:
     def kind(self) -> str:
         """The format of all files."""
         return self.files[0].kind
+
+
+@dataclass(slots=True)
+class Survey:
+    """What is known of a file.
+
+    Attributes:
+        rows: how many rows, lines or sentences it has; None where it is packed.
+        begins: of lines and sentences, where each fragment begins, in bytes.
+        end: where the last line ends; None where that was not looked for.
+        firsts: of sentences, the number of each fragment's first line, from 1.
+        schema: of tables, the serialized Arrow schema.
+        tagged: of sentences, whether they have tags.
+        whole: whether all of it was looked at.
+    """
+
+    rows: int | None
+    begins: list[int] = field(default_factory=list)
+    end: int | None = None
+    firsts: list[int] = field(default_factory=list)
+    schema: bytes = b""
+    tagged: bool = False
+    whole: bool = True

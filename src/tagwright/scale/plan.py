@@ -17,6 +17,7 @@ from tagwright.scale.inputs import InputFile
 from tagwright.scale.jsonkinds import columns_of
 from tagwright.scale.places import Place
 from tagwright.scale.scan import Scan
+from tagwright.scale.sentences import TAGS
 from tagwright.scale.sources import find_files
 from tagwright.scale.where import condition_of
 from tagwright.scale.writing import check_writable
@@ -48,7 +49,7 @@ class Plan:
         return {
             "files": [list(astuple(file)) for file in self.files],
             "fragments": [
-                [places[one.path], one.first, one.rows, one.begin, one.end, one.take]
+                [places[one.path], one.first, one.rows, one.begin, one.end, one.line, one.take]
                 for one in self.fragments
             ],
             "schema": base64.b64encode(self.schema).decode(),
@@ -76,10 +77,11 @@ class Plan:
                     rows,
                     begin,
                     end,
+                    line,
                     take,
                     files[place].added,
                 )
-                for number, (place, first, rows, begin, end, take) in enumerate(record["fragments"])
+                for number, (place, first, rows, begin, end, line, take) in enumerate(record["fragments"])
             ]
             return cls(fragments, files, base64.b64decode(record["schema"]), list(record["notices"]))
         except (KeyError, TypeError, IndexError) as error:
@@ -111,8 +113,8 @@ def make_plan(
 ) -> Plan:
     """Find what the input is made of, and cut it into fragments.
 
-    Of Parquet only the ends of files are read. Files of lines are read once, to find where lines begin; JSON lines
-    a second time, to find their columns.
+    Of Parquet only the ends of files are read. Files of lines are read once, to find where lines or sentences begin;
+    JSON lines a second time, to find their columns.
 
     Args:
         source: the input.
@@ -162,6 +164,8 @@ def _schema(kind: str, surveyed: Surveyed, kinds: Mapping[str, Any], job: Job, n
         return pa.schema([pa.field("line", pa.int64()), pa.field("text", pa.string())])
     if kind == "jsonl":
         return _json_schema(kinds, job, notices)
+    if kind == "conll":
+        return _conll_schema(pa, surveyed, notices)
     schemas: dict[str, Any] = {}
     seen: set[bytes] = set()
     for file, survey in surveyed:
@@ -178,6 +182,18 @@ def _schema(kind: str, surveyed: Surveyed, kinds: Mapping[str, Any], job: Job, n
         if name not in schema.names:
             schema = schema.append(pa.field(name, pa.int64() if _are_whole(values) else pa.string()))
     return schema
+
+
+def _conll_schema(pa: Any, surveyed: Surveyed, notices: list[str]) -> Any:
+    words = pa.list_(pa.field("element", pa.string()))
+    fields = [pa.field("line", pa.int64()), pa.field("tokens", words)]
+    if any(survey.tagged for _, survey in surveyed):
+        fields.append(pa.field(TAGS, words))
+        bare = [file.path for file, survey in surveyed if survey.rows != 0 and not survey.tagged]
+        if bare:
+            more = f" and {len(bare) - 1:,} more" if len(bare) > 1 else ""
+            notices.append(f"{TAGS!r} is null where a file has none: {bare[0]}{more}")
+    return pa.schema(fields)
 
 
 def _json_schema(kinds: Mapping[str, Any], job: Job, notices: list[str]) -> Any:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tagwright.errors import InputError, RunError, require
+from tagwright.errors import RunError, require
 from tagwright.predict.chunks import CHUNK_TEXTS, Border
-from tagwright.predict.compressed import unpacked
 from tagwright.predict.lines import Line
 from tagwright.predict.parquet import lines_of, text_column
-from tagwright.predict.rawlines import RawLine, raw_lines
 from tagwright.predict.readers import parse_lines
 from tagwright.scale.columns import conformed, kept, schema_of, some_rows
 from tagwright.scale.fragment import Counts, Fragment, Job
 from tagwright.scale.jsonkinds import table_of
+from tagwright.scale.lines import read_raw
 from tagwright.scale.places import Place
+from tagwright.scale.sentences import TAGS, read_fragment, with_columns
 from tagwright.scale.tables import read_batches
 from tagwright.scale.where import Condition, condition_of
 
-__all__ = ["Rows", "columns_of_lines", "open_lines", "read_chunks", "read_raw", "select"]
+__all__ = ["Rows", "columns_of_lines", "read_chunks", "select"]
 
 
 @dataclass(slots=True)
@@ -54,22 +53,9 @@ def read_chunks(fragment: Fragment, job: Job, source: Place) -> Generator[Rows, 
     """
     if fragment.kind in ("parquet", "arrow"):
         return _table_chunks(fragment, job, source)
+    if fragment.kind == "conll":
+        return _sentence_chunks(fragment, job, source)
     return _line_chunks(fragment, job, source)
-
-
-@contextmanager
-def open_lines(source: Place, path: str, *, begin: int = 0) -> Iterator[Any]:
-    """Open a file of lines, packed or not; `begin` is a place in one that is not."""
-    with (
-        source.fs.open_input_file(path) as raw,
-        io.BufferedReader(raw, 1 << 20) as file,
-    ):
-        if begin:
-            file.seek(begin)
-            yield file
-        else:
-            with unpacked(file, path) as plain:
-                yield plain
 
 
 def _line_chunks(fragment: Fragment, job: Job, source: Place) -> Generator[Rows, None, None]:
@@ -78,35 +64,17 @@ def _line_chunks(fragment: Fragment, job: Job, source: Place) -> Generator[Rows,
             yield Rows(group)
 
 
-def read_raw(fragment: Fragment, source: Place) -> Generator[RawLine, None, None]:
-    """Cut a fragment of a file of lines into lines; see `read_chunks`."""
-    last = None if fragment.rows is None else fragment.first + fragment.rows
-    if last == fragment.first:
-        return
-    try:
-        with open_lines(source, fragment.path, begin=fragment.begin) as file:
-            number = fragment.first
-            for row in raw_lines(file, first_line=fragment.first + 1, offset=fragment.begin):
-                number = row[0]
-                if number == last and fragment.end not in (None, row[2]):
-                    raise _changed(fragment.path)
-                yield row
-                if number == last:
-                    break
-            if last is not None and number < last:
-                raise _changed(fragment.path)
-    except FileNotFoundError:
-        raise _changed(fragment.path) from None
-    except OSError as error:
-        raise RunError(f"it cannot be read: {error}", where=fragment.path) from error
+def _sentence_chunks(fragment: Fragment, job: Job, source: Place) -> Generator[Rows, None, None]:
+    tags = bool(job.schema) and TAGS in _needed(job)
+    with closing(read_fragment(fragment, source)) as sentences:
+        for group in _chunks(with_columns(sentences, tags=tags)):
+            yield Rows(group)
 
 
-def _changed(path: str) -> InputError:
-    return InputError(
-        "the file has changed since the run was planned",
-        where=path,
-        mend="bring it back as it was, or begin again with --overwrite",
-    )
+def _needed(job: Job) -> set[str]:
+    """Return the columns that are kept or looked at by the condition."""
+    condition = None if job.where is None else condition_of(job.where, job.schema)
+    return {*kept(job, schema_of(job.schema)).names, *(condition.names if condition else ())}
 
 
 def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
@@ -133,9 +101,8 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
 def _table_chunks(fragment: Fragment, job: Job, source: Place) -> Generator[Rows, None, None]:
     pa = require("pyarrow", "parquet")
     schema = schema_of(job.schema)
-    condition = None if job.where is None else condition_of(job.where, job.schema)
     column = text_column(schema, fragment.path, job.field)
-    wanted = {column, *kept(job, schema).names, *(condition.names if condition else ())}
+    wanted = {column, *_needed(job)}
     needed = pa.schema([field for field in schema if field.name in wanted])
     held: list[Any] = []  # the columns of rows of which no chunk was made yet
 
@@ -212,7 +179,7 @@ def _judge(rows: Rows, condition: Condition) -> list[int]:
 
 
 def columns_of_lines(lines: Sequence[Line], schema: Any) -> tuple[Any, dict[int, str]]:
-    """Make a table of lines: of JSON lines, their keys; of text, `line` and `text`.
+    """Make a table of lines: of JSON lines, their keys; of text and CoNLL, the columns that those become.
 
     Args:
         lines: those that could be read.

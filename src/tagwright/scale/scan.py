@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from tagwright.errors import InputError, RunError
 from tagwright.predict.compressed import is_packed
+from tagwright.predict.conll_lines import conll_columns
 from tagwright.predict.readers import check_head, json_record
 from tagwright.scale.columns import schema_bytes
+from tagwright.scale.formats import check_like_others
 from tagwright.scale.fragment import Counts, Fragment, Job
-from tagwright.scale.inputs import InputFile
+from tagwright.scale.inputs import InputFile, Survey
 from tagwright.scale.jsonkinds import add_record
+from tagwright.scale.lines import open_lines, read_raw
 from tagwright.scale.places import Place
-from tagwright.scale.reading import open_lines, read_chunks, read_raw, select
+from tagwright.scale.reading import read_chunks, select
+from tagwright.scale.sentences import find_sentences, has_tags
 from tagwright.scale.tables import survey_table
 
-__all__ = ["Scan", "Survey", "count_kept", "find_kinds", "survey_files"]
+__all__ = ["Scan", "count_kept", "find_kinds", "survey_files"]
 
 _BLOCK = 1 << 22
 _REMOTE = 16
@@ -56,27 +61,8 @@ class Scan:
         return count_kept(fragment, self)
 
 
-@dataclass(slots=True)
-class Survey:
-    """What is known of a file.
-
-    Attributes:
-        rows: how many rows or lines it has; None where it is packed.
-        begins: of lines, where each fragment begins, in bytes.
-        end: where the last line ends; None where that was not looked for.
-        schema: of tables, the serialized Arrow schema.
-        whole: whether all of it was looked at.
-    """
-
-    rows: int | None
-    begins: list[int] = field(default_factory=list)
-    end: int | None = None
-    schema: bytes = b""
-    whole: bool = True
-
-
 def survey_files(files: Sequence[InputFile], scan: Scan) -> list[Survey]:
-    """Find how many rows files have, and where the fragments of lines begin.
+    """Find how many rows files have, and where the fragments of lines and sentences begin.
 
     Raises:
         InputError: a file is not of its format, or damaged.
@@ -96,6 +82,9 @@ def _survey(file: InputFile, scan: Scan) -> Survey:
         with open_lines(scan.source, file.path) as lines:
             head = lines.read(8192)
             check_head(head, file.path)
+            check_like_others(head, file.path, file.kind, whole=len(head) < 8192)
+            if file.kind == "conll":
+                return _sentences(lines, file, scan)
         with scan.source.fs.open_input_stream(file.path, compression=None) as raw:
             first = raw.read(4)
             if is_packed(first):
@@ -105,6 +94,18 @@ def _survey(file: InputFile, scan: Scan) -> Survey:
         raise InputError("there is no such file", where=file.path) from None
     except OSError as error:
         raise RunError(f"it cannot be read: {error}", where=file.path) from error
+
+
+def _sentences(lines: BinaryIO, file: InputFile, scan: Scan) -> Survey:
+    lines.seek(0)
+    tagged = has_tags(lines, file.path)
+    if not isinstance(lines, io.BufferedReader):  # what unpacks it
+        return Survey(None, tagged=tagged)
+    lines.seek(0)
+    columns = conll_columns(lines)
+    lines.seek(0)
+    found = find_sentences(lines, columns, scan.fragment_rows, most=scan.most)
+    return replace(found, tagged=tagged)
 
 
 def _borders(file: BinaryIO, first: bytes, step: int, most: int | None) -> Survey:

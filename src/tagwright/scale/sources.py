@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -12,50 +11,24 @@ from typing import Any
 from urllib.parse import unquote
 
 from tagwright.errors import InputError, require
-from tagwright.predict.compressed import unpacked_name
 from tagwright.predict.readers import format_of
+from tagwright.scale.formats import ending_of, find_format, is_told
+from tagwright.scale.hub import hub_splits
 from tagwright.scale.inputs import InputFile, InputFiles
 from tagwright.scale.places import Place, telling
 from tagwright.scale.saved import saved_dataset
 
-__all__ = ["find_files", "hub_address"]
+__all__ = ["find_files"]
 
 _NO_INPUT = re.compile(
-    r"(readme|license|licence|notice|citation)([._-].*)?|.*(sha256sums|md5sums|checksums?)(\..*)?|.*\.crc"
-    r"|dataset_infos?\.json|state\.json",
+    r"(readme|license|licence|notice|citation|changelog|authors)([._-].*)?|labels\.txt"
+    r"|.*(sha256sums|md5sums|checksums?)(\..*)?|.*\.(crc|md5|sha256)|dataset_infos?\.json|state\.json",
     re.IGNORECASE,
 )
-_OTHERS = {
-    ".csv": "CSV; make it Parquet: duckdb -c \"COPY (FROM 'FILE.csv') TO 'FILE.parquet'\"",
-    ".json": "JSON that is one document; write one object a line: jq -c '.[]' FILE.json > FILE.jsonl",
-    ".orc": "ORC; make it Parquet",
-    ".avro": "Avro; make it Parquet",
-    ".xlsx": "a spreadsheet; save it as CSV and make that Parquet",
-    ".pdf": "PDF; take its text out first",
-    ".zip": "a zip archive; unpack it first",
-    ".tar": "a tar archive; unpack it first",
-    ".bz2": "packed by bzip2; unpack it, or pack it by gzip or zstd",
-    ".xz": "packed by xz; unpack it, or pack it by gzip or zstd",
-}
 _PARTITION = re.compile(r"([^/=]+)=([^/]*)")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _MAGIC = re.compile(r"[*?\[]")
-
-
-def hub_address(spec: str) -> str:
-    """Return the address of the files of a dataset on the Hugging Face Hub.
-
-    >>> hub_address("hub:owner/name@v2")
-    'hf://datasets/owner/name@v2'
-
-    Raises:
-        InputError: it is not `hub:owner/name[@revision]`.
-    """
-    found = re.fullmatch(r"hub:(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[^\s@]+))?", spec)
-    if not found:
-        raise InputError(f"{spec!r} is no dataset of the Hub", mend="write it as hub:owner/name[@revision]")
-    revision = found["revision"]
-    return f"hf://datasets/{found['name']}" + (f"@{revision.replace('/', '%2F')}" if revision else "")
+_CALLED = {"conll": "CoNLL", "jsonl": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}
 
 
 def find_files(source: Place) -> InputFiles:
@@ -73,7 +46,7 @@ def find_files(source: Place) -> InputFiles:
     """
     kind = source.kind
     if kind == "file":
-        return InputFiles([_checked(source, _input_file(source.info(), source))])
+        return _with_formats([source.info()], source, "", [])
     if kind is None:
         if _MAGIC.search(source.path):
             return _of_pattern(source)
@@ -155,19 +128,21 @@ def _of_one_kind(infos: Sequence[Any], source: Place, folder: str) -> InputFiles
             where=str(source),
             mend="names that begin with _ or . are passed over" if source.kind == "folder" else None,
         )
-    passed = [info for info in infos if _NO_INPUT.fullmatch(info.base_name)]
-    if source.given.startswith("hf:"):  # beside its tables a repository holds all kinds of things
+    is_hub = source.given.startswith("hf:")
+    if is_hub:  # beside its tables a repository holds all kinds of things
         passed = [info for info in infos if format_of(info.path) != "parquet"]
+    else:
+        passed = [info for info in infos if _NO_INPUT.fullmatch(info.base_name)]
     names = {info.path for info in passed}
-    files = [_input_file(info, source, folder) for info in infos if info.path not in names]
-    if not files:
-        what = (
-            "there is no Parquet in the repository" if source.given.startswith("hf:") else "there is no data"
-        )
-        mend = "try the revision refs/convert/parquet" if source.given.startswith("hf:") else None
+    held = [info for info in infos if info.path not in names]
+    if not held:
+        what = "there is no Parquet in the repository" if is_hub else "there is no data"
+        mend = "try the revision refs/convert/parquet" if is_hub else None
         raise InputError(f"{what}, only {_few(infos)}", where=str(source), mend=mend)
+    notices = [f"{source}: passed over: {_few(passed)}"] if passed else []
+    found = _with_formats(held, source, folder, notices)
     kinds: dict[str, InputFile] = {}
-    for file in files:
+    for file in found.files:
         kinds.setdefault(file.kind, file)
     if len(kinds) > 1:
         shown = ", ".join(f"{kind} ({_below(file.path, folder)})" for kind, file in kinds.items())
@@ -176,10 +151,12 @@ def _of_one_kind(infos: Sequence[Any], source: Place, folder: str) -> InputFiles
             where=str(source),
             mend="name those of one: 'FOLDER/*.parquet'",
         )
-    for file in {unpacked_name(file.path).suffix.lower(): file for file in files}.values():
-        _checked(source, file)
-    notices = [f"{source}: passed over: {_few(passed)}"] if passed else []
-    return InputFiles(files, notices)
+    if is_hub and (splits := hub_splits([file.path for file in found.files])):
+        found.files = [
+            replace(file, added=(*file.added, ("split", split)))
+            for file, split in zip(found.files, splits, strict=True)
+        ]
+    return found
 
 
 def _few(infos: Sequence[Any]) -> str:
@@ -187,11 +164,27 @@ def _few(infos: Sequence[Any]) -> str:
     return f"{shown} and {len(infos) - 5:,} more" if len(infos) > 5 else shown
 
 
-def _input_file(info: Any, source: Place, folder: str = "") -> InputFile:
-    ending = unpacked_name(info.path).suffix.lower()
-    kind = "arrow" if ending in (".arrow", ".feather") else format_of(info.path)
-    if ending == ".json":
-        kind = "jsonl"  # what is one document is told by its first line
+def _with_formats(infos: Sequence[Any], source: Place, folder: str, notices: list[str]) -> InputFiles:
+    """Find the format of files; of those of one ending that does not tell, one that is not empty is looked at."""
+    first: dict[str, Any] = {}
+    for info in infos:
+        ending = ending_of(info.path)
+        if ending not in first or not first[ending].size:
+            first[ending] = info
+    kinds = {ending: find_format(source, info.path) for ending, info in first.items()}
+    by_content: dict[str, list[Any]] = {}
+    for info in infos:
+        kind = kinds[ending_of(info.path)]
+        if kind != "text" and not is_told(info.path) and ending_of(info.path) != ".json":
+            by_content.setdefault(kind, []).append(info)
+    notices += [
+        f"{source}: read as {_CALLED[kind]}, by content" + (f": {_few(those)}" if folder else "")
+        for kind, those in by_content.items()
+    ]
+    return InputFiles([_input_file(info, kinds[ending_of(info.path)], folder) for info in infos], notices)
+
+
+def _input_file(info: Any, kind: str, folder: str) -> InputFile:
     added: list[tuple[str, str | None]] = []
     if kind == "parquet" and folder:
         for part in PurePosixPath(_below(info.path, folder)).parts[:-1]:
@@ -199,41 +192,3 @@ def _input_file(info: Any, source: Place, folder: str = "") -> InputFile:
                 value = unquote(found[2])
                 added.append((unquote(found[1]), None if value == _NULL else value))
     return InputFile(info.path, kind, info.size or 0, info.mtime_ns or 0, tuple(added))
-
-
-def _checked(source: Place, file: InputFile) -> InputFile:
-    """Refuse a file of a format that is not read; a single file's content decides where its ending says nothing.
-
-    Raises:
-        InputError: with the mend.
-    """
-    ending = unpacked_name(file.path).suffix.lower()
-    if file.kind == "conll" or ending == ".conllu":
-        raise InputError(
-            "CoNLL is words already, one a line",
-            where=file.path,
-            mend="tag it with tagwright predict BUNDLE FILE --to parquet -o FILE.parquet",
-        )
-    if ending == ".json" and _is_lines(source, file):
-        return file
-    if ending in _OTHERS:
-        what, _, mend = _OTHERS[ending].partition("; ")
-        raise InputError(f"the file is {what}", where=file.path, mend=mend)
-    if file.kind == "text":
-        with telling(file.path), source.fs.open_input_stream(file.path, compression=None) as stream:
-            head = bytes(stream.read(8))
-        if head.startswith(b"PAR1"):
-            return replace(file, kind="parquet")
-        if head.startswith(b"ARROW1"):
-            return replace(file, kind="arrow")
-    return file
-
-
-def _is_lines(source: Place, file: InputFile) -> bool:
-    with telling(file.path), source.fs.open_input_stream(file.path) as stream:
-        head = bytes(stream.read(1 << 20)).lstrip(b"\xef\xbb\xbf \t\r\n")
-    line = head.partition(b"\n")[0]
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return len(line) == 1 << 20 and line.startswith(b"{")
