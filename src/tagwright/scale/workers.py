@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -104,9 +105,11 @@ class Worker:
         self._machine: dict[str, Any] = {}
         self._budget = 0
         self._asked = -ASK
+        self._alone = False
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Tag the fragments of a batch of Ray Data, which come and go as JSON."""
+        """Tag the fragments of a batch of Ray Data, which come and go as JSON; the process does nothing else."""
+        self._alone = True
         return {"result": [json.dumps(self.run(from_json(json.loads(one)))) for one in batch["fragment"]]}
 
     def run(self, fragment: Fragment) -> dict[str, Any]:
@@ -190,6 +193,9 @@ class Worker:
                 )
             self._budget = tagger.batch_pieces
             self._tagger = tagger
+            if self._alone:  # full collections would walk all that the libraries hold, again and again
+                gc.collect()
+                gc.freeze()
         return self._tagger
 
     def _still(self, *, now: bool = False) -> None:
