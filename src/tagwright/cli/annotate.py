@@ -28,7 +28,7 @@ def annotate_command(
         str,
         typer.Argument(
             metavar="IN",
-            help="File or folder of text, JSON lines, Parquet or a saved data set; s3://, gs:// or hub:owner/name.",
+            help="File or folder of text, JSON lines, CoNLL, Parquet; a saved data set; s3://, gs://, hub:owner/name.",
         ),
     ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="Folder to write, or s3:// or gs://.")],
