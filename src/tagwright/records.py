@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Entity", "Prediction", "Sentence"]
+__all__ = ["SCORE_DIGITS", "Entity", "Prediction", "Sentence"]
+
+SCORE_DIGITS = 4
+"""Decimals of a score wherever one is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,17 @@ class Entity:
     text: str
     score: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the entity as plain JSON values."""
-        return asdict(self)
+    def to_dict(self, digits: int | None = None) -> dict[str, Any]:
+        """Return the entity as plain JSON values, its score rounded to so many decimals if any are given."""
+        return {
+            "label": self.label,
+            "start": self.start,
+            "end": self.end,
+            "word_start": self.word_start,
+            "word_end": self.word_end,
+            "text": self.text,
+            "score": self.score if digits is None else round(self.score, digits),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ def test_out_into_a_device_is_not_renamed(call):
 @pytest.mark.parametrize(
     ("stdin", "message"),
     [
-        (gzip.compress(b"a\n"), "stdin: what comes is packed by gzip; unpack it: gzip -cd FILE | "),
+        (gzip.compress(b"a\n", mtime=0), "stdin: what comes is packed by gzip; unpack it: gzip -cd FILE | "),
         (zstd.compress(b"a\n"), "stdin: what comes is packed by zstd; unpack it: zstd -cd FILE | "),
         (b"PAR1", "stdin: what comes is a Parquet table; name the file"),
         ("\ufeffa\n".encode("utf-16-le"), "stdin: what comes is UTF-16; turn it into UTF-8 with iconv"),

@@ -14,7 +14,7 @@ from tagwright.predict.files import Summary
 from tagwright.predict.inputs import Place
 from tagwright.predict.parts import unwritable
 
-__all__ = ["read_journal", "refused", "write_journal"]
+__all__ = ["read_journal", "refused", "sync_folder", "write_journal"]
 
 VERSION = 2
 _BESIDE = ".new"
@@ -37,7 +37,7 @@ def write_journal(path: Path, record: dict[str, Any]) -> None:
         with suppress(OSError):
             beside.unlink()
         raise unwritable(path, error) from error
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_journal(path: Path) -> dict[str, Any] | None:
@@ -97,7 +97,7 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 1 << 63
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename outlast a loss of power, where the system lets a folder be synced."""
     with suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)

@@ -12,7 +12,7 @@ from typing import Any
 from tagwright.errors import InputError
 from tagwright.predict.annotations import doccano, label_studio
 from tagwright.predict.lines import Line
-from tagwright.records import Entity, Prediction
+from tagwright.records import SCORE_DIGITS, Entity, Prediction
 
 __all__ = [
     "TARGETS",
@@ -94,7 +94,7 @@ def jsonl(line: Line, text: str, prediction: Prediction, *, several: bool = Fals
     `file` is added when there are several files, `id` when the input had one, and `lost_words` when words were
     cut by `on_overflow = "truncate"`.
     """
-    entities = [entity.to_dict() | {"score": round(entity.score, 4)} for entity in prediction.entities]
+    entities = [entity.to_dict(SCORE_DIGITS) for entity in prediction.entities]
     record = _place(line, several) | {"text": text, "entities": entities}
     if prediction.lost_words:
         record["lost_words"] = prediction.lost_words

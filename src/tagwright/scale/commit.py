@@ -13,9 +13,10 @@ from dataclasses import asdict
 from io import RawIOBase
 from typing import Any, BinaryIO, cast
 
+from tagwright.predict.journal import sync_folder
 from tagwright.scale.fragment import Counts, Fragment
 from tagwright.scale.manifest import as_json
-from tagwright.scale.output import Output, sync_folder, writing
+from tagwright.scale.output import Output, writing
 from tagwright.scale.places import Place
 
 __all__ = ["Hashed", "commit"]

@@ -9,13 +9,13 @@ import re
 import shutil
 import uuid
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from tagwright.errors import InputError, RunError
+from tagwright.predict.journal import sync_folder
 from tagwright.scale.places import Place, telling
 
-__all__ = ["Output", "OutputError", "sync_folder", "writing"]
+__all__ = ["Output", "OutputError", "writing"]
 
 _PART = re.compile(r"part-\d{6,}\.(parquet|jsonl)")
 _BLOCK = 8 << 20
@@ -200,13 +200,3 @@ class writing(telling):  # noqa: N801 - a context manager, used like a function
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             mend = "free some space and give the same call again"
         return f"cannot be written: {what}", mend
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename outlast a loss of power, where the system lets a folder be synced."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

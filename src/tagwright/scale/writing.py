@@ -11,7 +11,7 @@ from tagwright.predict.lines import Line
 from tagwright.predict.parquet_file import GROUP_BYTES, GROUP_ROWS, entities_type
 from tagwright.predict.predictions import Found
 from tagwright.predict.writers import check_storable, json_line
-from tagwright.records import Entity
+from tagwright.records import SCORE_DIGITS, Entity
 from tagwright.scale.columns import invalid_rows, kept, lost_words_name, schema_of, some_rows
 from tagwright.scale.fragment import Job
 from tagwright.scale.plain import plain_rows
@@ -171,7 +171,7 @@ def _entities(pa: Any, found: Sequence[Found]) -> Any:
     columns = [
         pa.array([getattr(entity, field.name) for entity in flat], field.type) for field in fields[:-1]
     ]
-    columns.append(pa.array([round(entity.score, 4) for entity in flat], pa.float64()))
+    columns.append(pa.array([round(entity.score, SCORE_DIGITS) for entity in flat], pa.float64()))
     structs = pa.StructArray.from_arrays(columns, fields=fields)
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs, type=kind)
 
@@ -206,18 +206,7 @@ class _JsonLines:
                 continue
             errors.append(None)
             found = answer[1]
-            record[self._job.into] = [
-                {
-                    "label": entity.label,
-                    "start": entity.start,
-                    "end": entity.end,
-                    "word_start": entity.word_start,
-                    "word_end": entity.word_end,
-                    "text": entity.text,
-                    "score": round(entity.score, 4),
-                }
-                for entity in found.entities
-            ]
+            record[self._job.into] = [entity.to_dict(SCORE_DIGITS) for entity in found.entities]
             if found.lost_words:
                 record[self._lost_words] = found.lost_words
             lines.append(json_line(record))

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import Scope, Send
 
-from tagwright.records import Entity
+from tagwright.records import SCORE_DIGITS, Entity
 from tagwright.serve.ask import Answer
 from tagwright.serve.exchange import exchange_of
 from tagwright.serve.refusal import RefusalError
@@ -56,18 +56,7 @@ def result_of(answer: Answer) -> dict[str, Any]:
 
 
 def _plain(entities: Sequence[Entity]) -> list[dict[str, Any]]:
-    return [
-        {
-            "label": entity.label,
-            "start": entity.start,
-            "end": entity.end,
-            "word_start": entity.word_start,
-            "word_end": entity.word_end,
-            "text": entity.text,
-            "score": round(entity.score, 4),
-        }
-        for entity in entities
-    ]
+    return [entity.to_dict(SCORE_DIGITS) for entity in entities]
 
 
 async def dump_answers(model: str, answers: list[Answer]) -> list[bytes]:

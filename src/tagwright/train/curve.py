@@ -25,7 +25,7 @@ from tagwright.train.curve_points import Curve, CurvePoint, CurveRun
 from tagwright.train.engine import train
 from tagwright.train.gains import judge
 from tagwright.train.ranks import processes
-from tagwright.train.recipe import load_recipe, precision_of
+from tagwright.train.recipe import load_recipe, precision_of, source_and_encoder
 from tagwright.train.run import INTERRUPTED, default_run
 from tagwright.train.shares import check_shares, nested_rows, size_of, take_part
 
@@ -91,18 +91,10 @@ def curve(
     if split not in ("validation", "test"):
         raise InputError(f"a curve cannot be scored on {split!r}", mend="give --split validation or test")
     recipe = load_recipe(recipe, settings, model)
-    source = data if data is not None else recipe.data.source
-    if source is None:
-        raise InputError("no data was named", mend="give --data DATA or set data.source in the recipe")
-    if recipe.model.encoder is None:
-        raise InputError(
-            "no encoder was named", mend="give --model ENCODER, such as minilm, or set model.encoder"
-        )
-    if isinstance(source, str | Path):
-        recipe.data.source = str(source)
+    source, _ = source_and_encoder(recipe, data)
     recipe.train.precision = precision_of(recipe.train)  # type: ignore[assignment]  # no longer "auto"
     if out is None:
-        run = default_run(recipe.data.source or "data", recipe.model.encoder)
+        run = default_run(recipe)
         out = run.with_name(f"{run.name}-curve")
     log = CurveLog(Path(out))
     log.check(resume=resume, overwrite=overwrite)

@@ -17,7 +17,7 @@ from tagwright.data.load import read_corpus
 from tagwright.data.split import hold_out
 from tagwright.encode.align import PieceTable
 from tagwright.encode.words import check_splitter, split_words
-from tagwright.errors import InputError, RunError
+from tagwright.errors import RunError
 from tagwright.model.bundle import BundleMeta, save_bundle
 from tagwright.model.network import Network, build_network
 from tagwright.predict.runtimes.torch import TorchRuntime
@@ -29,7 +29,7 @@ from tagwright.train.callbacks import StopOnInterrupt
 from tagwright.train.ending import EndTogether, is_lost
 from tagwright.train.progress import RunDisplay
 from tagwright.train.ranks import among_several, rank, wait
-from tagwright.train.recipe import load_recipe, resolve
+from tagwright.train.recipe import load_recipe, resolve, source_and_encoder
 from tagwright.train.record import REPORT, make_record, write_report
 from tagwright.train.run import (
     CHECKPOINTS,
@@ -106,17 +106,9 @@ def train(
     """
     console = console or Console(stderr=True, quiet=rank() > 0)
     recipe = load_recipe(recipe, settings, model)
-    source = data if data is not None else recipe.data.source
-    if source is None:
-        raise InputError("no data was named", mend="give --data DATA or set data.source in the recipe")
-    if recipe.model.encoder is None:
-        raise InputError(
-            "no encoder was named", mend="give --model ENCODER, such as minilm, or set model.encoder"
-        )
+    source, encoder = source_and_encoder(recipe, data)
     check_splitter(recipe.encode.splitter)
-    if isinstance(source, str | Path):
-        recipe.data.source = str(source)
-    run = Path(out) if out is not None else default_run(recipe.data.source or "data", recipe.model.encoder)
+    run = Path(out) if out is not None else default_run(recipe)
     folder = run / CHECKPOINTS
     if rank() == 0:
         check_run(run, resume=resume, overwrite=overwrite)
@@ -130,7 +122,7 @@ def train(
     corpus = _read(recipe, source, note)
     labels = corpus.labels
     network = build_network(
-        recipe.model.encoder,
+        encoder,
         labels,
         dropout=recipe.model.dropout,
         attention_dropout=recipe.model.attention_dropout,

@@ -16,7 +16,7 @@ from tagwright.model.precision import resolve_precision
 from tagwright.train.engines import check_engine
 from tagwright.train.optimizer import default_learning_rate
 
-__all__ = ["device_of", "load_recipe", "precision_of", "resolve"]
+__all__ = ["device_of", "load_recipe", "precision_of", "resolve", "source_and_encoder"]
 
 
 def device_of() -> torch.device:
@@ -55,6 +55,28 @@ def load_recipe(
         loaded.model.encoder = model
     check_engine(loaded.train)
     return loaded
+
+
+def source_and_encoder(recipe: Recipe, data: Any) -> tuple[Any, str]:
+    """Return the data to train on, whose path or name is noted in the recipe, and the encoder's name.
+
+    Args:
+        recipe: what would be trained.
+        data: as for `load_data`; None takes `data.source`.
+
+    Raises:
+        InputError: no data or no encoder is named.
+    """
+    source = data if data is not None else recipe.data.source
+    if source is None:
+        raise InputError("no data was named", mend="give --data DATA or set data.source in the recipe")
+    if recipe.model.encoder is None:
+        raise InputError(
+            "no encoder was named", mend="give --model ENCODER, such as minilm, or set model.encoder"
+        )
+    if isinstance(source, str | Path):
+        recipe.data.source = str(source)
+    return source, recipe.model.encoder
 
 
 def resolve(recipe: Recipe, network: Network) -> Recipe:

@@ -23,9 +23,9 @@ STATE = "run.json"
 INTERRUPTED = 130  # what a shell reports for a command stopped by Ctrl-C
 
 
-def default_run(data: str, encoder: str) -> Path:
-    """Return the folder of a run that named none."""
-    return Path("runs") / _slug(f"{data}-{encoder}")
+def default_run(recipe: Recipe) -> Path:
+    """Return the folder of a run that named none: `runs/DATA-ENCODER`."""
+    return Path("runs") / _slug(f"{recipe.data.source or 'data'}-{recipe.model.encoder}")
 
 
 def _slug(text: str) -> str:

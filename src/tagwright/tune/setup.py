@@ -19,7 +19,7 @@ from tagwright.errors import InputError
 from tagwright.model.network import build_network
 from tagwright.train.engines import check_engine
 from tagwright.train.ranks import processes
-from tagwright.train.recipe import load_recipe, precision_of, resolve
+from tagwright.train.recipe import load_recipe, precision_of, resolve, source_and_encoder
 from tagwright.train.run import default_run
 from tagwright.tune.folder import Folder
 from tagwright.tune.frozen import PRUNERS
@@ -129,16 +129,8 @@ def prepare(
     space = loaded.space()
     if not len(space):
         raise _no_space(named)
-    source = data if data is not None else loaded.data.source
-    if source is None:
-        raise InputError("no data was named", mend="give --data DATA or set data.source in the recipe")
-    if loaded.model.encoder is None:
-        raise InputError(
-            "no encoder was named", mend="give --model ENCODER, such as minilm, or set model.encoder"
-        )
-    if isinstance(source, str | Path):
-        loaded.data.source = str(source)
-    run = default_run(loaded.data.source or "data", loaded.model.encoder)
+    source, _ = source_and_encoder(loaded, data)
+    run = default_run(loaded)
     folder = Folder(
         Path(out) if out is not None else run.with_name(f"{run.name}-tune"), shared=storage is not None
     )
