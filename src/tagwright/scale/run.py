@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tagwright.errors import InputError, RunError, TagwrightError
 from tagwright.scale.call import Settings, check_call
@@ -29,9 +29,6 @@ from tagwright.scale.places import Place
 from tagwright.scale.result import Annotated, Step
 from tagwright.scale.shipping import pack
 from tagwright.scale.workers import Loading, Task, unlike
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Run"]
 
