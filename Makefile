@@ -67,6 +67,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/encode.py $(DATA)
 	$(BIN)/python benchmarks/train.py $(DATA)
 	$(BIN)/python benchmarks/train.py $(DATA) --engine keras
+	$(BIN)/python benchmarks/deal.py $(DATA)
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/f1.py $(DATA)
 	$(BIN)/python benchmarks/label_errors.py $(DATA)
